@@ -17,7 +17,7 @@ import {
   installOptions,
   resolveOffline,
 } from './pip.ts';
-import type { PipResult, World } from './ports.ts';
+import type { Inspected, PipResult, World } from './ports.ts';
 import { applicableRequirements } from './request.ts';
 import type { InstallRun } from './run.ts';
 
@@ -28,10 +28,13 @@ export class InstallError extends UserError {
    * space or permissions.
    */
   readonly maybeWheels: boolean;
+  /** The wheelhouse without the wheels that do not match the manifest, if there are any. */
+  readonly intact: Inspected | undefined;
 
-  constructor(message: string, maybeWheels: boolean) {
+  constructor(message: string, maybeWheels: boolean, intact?: Inspected) {
     super(message);
     this.maybeWheels = maybeWheels;
+    this.intact = intact;
   }
 }
 
@@ -52,10 +55,23 @@ export async function installLock(run: InstallRun, world: World): Promise<void> 
     const { exitCode, output } = await runInstaller(run, world, { lock, repair });
     if (exitCode !== 0) {
       const maybeWheels = exitCode < signalled && !isMachineFailure(output);
-      throw new InstallError(installFailure(installer, output), maybeWheels);
+      const intact = maybeWheels ? await intactPart(run, world) : undefined;
+      // Both installers hash all wheels before they change the environment.
+      if (intact && !repair) await wheelhouses.remove(marker);
+      throw new InstallError(installFailure(installer, output), maybeWheels, intact);
     }
   });
   await wheelhouses.remove(marker);
+}
+
+/** @returns the wheelhouse without its damaged wheels; undefined when it has none */
+async function intactPart(
+  { wheelhouse, manifest }: InstallRun,
+  { wheelhouses }: World,
+): Promise<Inspected | undefined> {
+  const all = { manifest, sound: manifest.wheels, faults: [] };
+  const intact = await wheelhouses.verify(wheelhouse, all);
+  return intact.faults.length > 0 ? intact : undefined;
 }
 
 /** @returns path of the wheelhouse's lock, or of one with fewer wheels where the environment has some */

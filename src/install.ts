@@ -13,12 +13,13 @@ import { lockTexts, type Manifest, manifestDigest } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import { releaseAgeText } from './logic/release-age.ts';
-import type { RequestedSet } from './logic/requirements.ts';
+import { directRequirements, isCacheable, type RequestedSet } from './logic/requirements.ts';
 import type { State } from './logic/state.ts';
 import type { Report } from './logic/summary.ts';
-import type { Reporter, World } from './ports.ts';
+import { wheelsToHash } from './logic/verification.ts';
+import type { Inspected, Reporter, World } from './ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
-import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
+import { defaultPlace, type Found, findWheelhouse, type Serving } from './restore.ts';
 import type { InstallRun, Run } from './run.ts';
 import { type Supply, saveKeyOf, supply } from './supply.ts';
 import { Timer } from './timer.ts';
@@ -93,49 +94,61 @@ export async function install(given: Request, world: World): Promise<Outcome> {
  */
 async function installSupply(run: Run, world: World, first: Supply): Promise<Supply> {
   const rejected = new Set<string>();
+  let key: string | undefined;
   for (let supplied = first; ; ) {
     const obstacle = await tryInstall(run, world, supplied);
     if (obstacle === undefined || supplied.how !== 'restored') return supplied;
     const { found } = supplied;
-    const { name } = found.origin;
-    rejected.add(name);
+    if (obstacle.kind !== 'damage') {
+      rejected.add(found.origin.name);
+      key = obstacle.kind === 'sources' ? obstacle.key : undefined;
+    }
     if (obstacle.kind === 'wheels') {
       // Content of a cache must not fail a job: without it, pip might have installed everything.
       world.reporter.warning(
-        `The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`,
+        `The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`,
       );
     }
-    const { key } = obstacle;
-    let next: Found = await run.timer.time('restore', () =>
-      findWheelhouse(run, world, key === undefined ? { rejected } : { rejected, key }),
+    const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
+    const next = await run.timer.time('restore', () =>
+      findWheelhouse(run, world, { rejected, damaged, key }),
     );
-    if (obstacle.kind === 'sources' && next.state !== 'serves') {
-      // No other entry fits either, and most of this one still does.
-      await world.wheelhouses.reopen(found.directory);
-      const { directory, origin, base } = found;
-      next = {
-        state: 'usable',
-        directory,
-        origin,
-        base,
-        mismatch: 'request',
-        reason: obstacle.reason,
-        isComplete: true,
-        saveKey: next.saveKey,
-      };
-    }
-    supplied = await supply(run, world, next);
+    supplied =
+      obstacle.kind === 'sources' && next.state !== 'serves'
+        ? // No other entry fits either, and most of this one still does.
+          await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+        : await supply(run, world, next);
   }
 }
 
-/** Why a restored wheelhouse can't be installed. */
-interface Obstacle {
-  /** The wheels can't be installed, or local projects need other wheels. */
-  readonly kind: 'wheels' | 'sources';
-  readonly reason: string;
-  /** The key of the entry that fits, if it is known. */
-  readonly key?: string;
+/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
+async function outdated(
+  { directory, origin, base }: Found & Serving,
+  { wheelhouses }: World,
+  reason: string,
+  saveKey: string | undefined,
+): Promise<Found> {
+  const verified = await wheelhouses.verify(directory, base);
+  await wheelhouses.reopen(directory);
+  return {
+    ...{ state: 'usable', directory, origin, base: verified },
+    ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+  };
 }
+
+/** Why a restored wheelhouse can't be installed. */
+type Obstacle =
+  /** Some wheels are not those of the manifest. */
+  | { readonly kind: 'damage'; readonly intact: Inspected }
+  /** The wheels can't be installed. */
+  | { readonly kind: 'wheels'; readonly reason: string }
+  /** Local projects need other wheels. */
+  | {
+      readonly kind: 'sources';
+      readonly reason: string;
+      /** The key of the entry that fits, if it is known. */
+      readonly key: string | undefined;
+    };
 
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obstacle | undefined> {
@@ -145,6 +158,8 @@ async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obs
     manifest: supplied.manifest,
   };
   const { request, settings } = run;
+  const intact = await run.timer.time('restore', () => intactPart(installRun, world, supplied));
+  if (intact) return { kind: 'damage', intact };
   if (!request.install) return checkSources(installRun, world, supplied);
   // First, so that nothing is installed that the projects no longer need. Without isolation a build
   // may need what the lock installs.
@@ -152,6 +167,26 @@ async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obs
     ? [checkSources, tryInstallLock]
     : [tryInstallLock, checkSources];
   return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+
+/**
+ * Hashes the wheels that the installer may not hash.
+ * @returns the wheelhouse without those that are damaged; undefined when there are none
+ */
+async function intactPart(
+  { request, requested, interpreter }: InstallRun,
+  { python, wheelhouses }: World,
+  { how, found, manifest }: Supply,
+): Promise<Inspected | undefined> {
+  // A wheelhouse that does not serve has been verified when it was found.
+  if (how !== 'restored') return undefined;
+  const wheels = wheelsToHash(manifest.wheels, {
+    isInstalled: request.install,
+    hasBuilds: directRequirements(requested.lines).some((line) => !isCacheable(line)),
+    present: await python.present(interpreter),
+  });
+  const verified = await wheelhouses.verify(found.directory, found.base, wheels);
+  return verified.sound.length < found.base.sound.length ? verified : undefined;
 }
 
 /** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
@@ -166,6 +201,7 @@ async function tryInstallLock(
   } catch (error) {
     const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
     if (how !== 'restored' || !isFoundToBlame) throw error;
+    if (error.intact) return { kind: 'damage', intact: error.intact };
     const [, reason = error.message] = error.message.split('\n');
     return { kind: 'wheels', reason };
   }
@@ -189,7 +225,7 @@ async function checkSources(
   if (supplied.how === 'restored') {
     const { reason, needs } = drift;
     const key = needs && variantOf(run.keys.primary, needs);
-    return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+    return { kind: 'sources', reason, key };
   }
   if (drift.failure !== undefined) throw new UserError(drift.failure);
   return undefined;

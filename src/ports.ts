@@ -83,6 +83,8 @@ export interface Python {
   ): Promise<ReadonlySet<string>>;
   /** Lists the projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
+  /** Lists the names of the files and directories that modules and metadata are looked up in. */
+  present(interpreter: Interpreter): Promise<readonly string[]>;
   /** Writes wheels that contain nothing but metadata. @returns each stub with its file */
   writeStubs<T extends Stub>(
     interpreter: Interpreter,
@@ -198,10 +200,10 @@ export interface Sources {
   project(target: string, shown: string): Promise<LocalProject>;
 }
 
-/** A wheelhouse on disk whose files have been verified. */
+/** A wheelhouse on disk whose files have been compared with its manifest. */
 export interface Inspected {
   readonly manifest: Manifest;
-  /** The wheels that match the manifest. */
+  /** The wheels that match the manifest, as far as they have been compared. */
   readonly sound: readonly Wheel[];
   /** One reason for each file that does not. */
   readonly faults: readonly string[];
@@ -246,11 +248,14 @@ export interface Measured {
 /** Directories of wheels. */
 export interface Wheelhouses {
   /**
-   * Verifies a wheelhouse: reads its manifest and, once, every wheel in it.
+   * Compares a wheelhouse with its manifest: the names and sizes of its files, or the content of every
+   * wheel as well.
    * @returns undefined when the directory is empty or missing
    * @throws ManifestError when its manifest can't be used
    */
-  inspect(directory: string): Promise<Inspected | undefined>;
+  inspect(directory: string, depth: 'sizes' | 'content'): Promise<Inspected | undefined>;
+  /** Hashes wheels of a wheelhouse, by default all. @returns it without those that do not match */
+  verify(directory: string, inspected: Inspected, wheels?: readonly Wheel[]): Promise<Inspected>;
   /** Deletes everything but the given files. @param files paths relative to the directory */
   keepOnly(directory: string, files: readonly string[]): Promise<void>;
   /** Lists the names of the wheels in a directory. */

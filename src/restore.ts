@@ -47,6 +47,7 @@ export interface Serving {
   /** A staged directory with the whole wheelhouse. */
   readonly directory: string;
   readonly origin: Origin;
+  /** Only names and sizes have been compared: hash the wheels, or have an installer do it. */
   readonly base: Inspected;
 }
 
@@ -94,6 +95,7 @@ export async function judge(
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
  * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.damaged one that seemed to serve; `base` is what is intact, and the faults
  * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
@@ -102,15 +104,22 @@ export async function findWheelhouse(
   world: World,
   {
     rejected = new Set(),
+    damaged,
     key: wantedKey = run.keys.primary,
-  }: { readonly rejected?: ReadonlySet<string>; readonly key?: string } = {},
+  }: {
+    readonly rejected?: ReadonlySet<string>;
+    readonly damaged?: (Found & Serving) | undefined;
+    readonly key?: string | undefined;
+  } = {},
 ): Promise<Found> {
   const { request, keys, place } = run;
   const { store, reporter, wheelhouses } = world;
-  let best = rejected.has(place) ? undefined : await fromDisk(run, world);
+  let best: Candidate | undefined;
+  if (damaged) best = await assess(run, world, damaged.directory, damaged.base, damaged.origin);
+  else if (!rejected.has(place)) best = await fromDisk(run, world);
   if (best?.state === 'serves') return { ...best, saveKey: undefined };
 
-  let saveKey: string | undefined;
+  let saveKey = damaged?.saveKey;
   if (store.unavailable !== undefined) {
     if (request.restoreCache || request.saveCache) {
       reporter.info(`The cache is not used: ${store.unavailable}.`);
@@ -118,7 +127,7 @@ export async function findWheelhouse(
   } else if (!request.restoreCache) {
     saveKey = wantedKey;
   } else {
-    for (const key of generations(wantedKey)) {
+    for (const key of generationsAfter(damaged?.origin, wantedKey)) {
       const directory = await wheelhouses.stage(run.workplace);
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
@@ -133,6 +142,26 @@ export async function findWheelhouse(
     }
   }
   return { ...(best ?? (await nothing(run, world))), saveKey };
+}
+
+/** The generations of a key that may still have an entry after one has been restored. */
+function generationsAfter(restored: Origin | undefined, key: string): readonly string[] {
+  const all = generations(key);
+  if (restored?.kind !== 'cache') return all;
+  return restored.isExact ? all.slice(all.indexOf(restored.name) + 1) : [];
+}
+
+/**
+ * As {@link findWheelhouse}, for a run that does not install: hashes all wheels of one that serves.
+ */
+export async function findIntactWheelhouse(run: Run, world: World): Promise<Found> {
+  let found = await findWheelhouse(run, world);
+  while (found.state === 'serves') {
+    const base = await world.wheelhouses.verify(found.directory, found.base);
+    if (base.sound.length === found.base.sound.length) return found;
+    found = await findWheelhouse(run, world, { damaged: { ...found, base } });
+  }
+  return found;
 }
 
 async function nothing({ workplace }: Run, { wheelhouses }: World): Promise<Nothing> {
@@ -163,7 +192,7 @@ async function fromDisk(run: Run, world: World): Promise<Candidate | undefined> 
   const directory = await wheelhouses.stage(run.workplace);
   try {
     await wheelhouses.share(place, directory);
-    const inspected = await wheelhouses.inspect(directory);
+    const inspected = await wheelhouses.inspect(directory, 'sizes');
     if (inspected !== undefined) {
       return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
     }
@@ -191,7 +220,7 @@ async function fromCache(
   const kind = matchKind(key, { ...run.keys, primary: wantedKey });
   try {
     if (kind === 'foreign') throw new ManifestError('its key does not match any requested key');
-    const inspected = await wheelhouses.inspect(directory);
+    const inspected = await wheelhouses.inspect(directory, 'sizes');
     if (inspected === undefined) throw new ManifestError('it is empty');
     const origin = { kind: 'cache', name: key, isExact: kind === 'exact' } as const;
     return await assess(run, world, directory, inspected, origin);
@@ -205,17 +234,25 @@ async function fromCache(
 /** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
 
+/** Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them. */
 async function assess(
   run: Run,
   world: World,
   directory: string,
-  inspected: Inspected,
+  found: Inspected,
   origin: Origin,
 ): Promise<Candidate> {
-  const { manifest, faults } = inspected;
+  const { manifest } = found;
   const { wheelhouses, reporter } = world;
-  const judged = await judge(inspected, wantedOf(run, world.now()), world);
+  const wanted = wantedOf(run, world.now());
+  let inspected = found;
+  let judged = await judge(inspected, wanted, world);
+  if (judged.kind === 'usable') {
+    inspected = await wheelhouses.verify(directory, inspected);
+    judged = await judge(inspected, wanted, world);
+  }
   if (judged.kind === 'unusable') throw new ManifestError(judged.reason);
+  const { faults } = inspected;
   if (faults.length > 0) {
     const shown = faults.slice(0, maxFaultsShown).join('; ');
     const hidden = faults.length - maxFaultsShown;

@@ -21,7 +21,7 @@ export async function save(
     return;
   }
   try {
-    const inspected = await wheelhouses.inspect(state.wheelhouse);
+    const inspected = await wheelhouses.inspect(state.wheelhouse, 'content');
     if (inspected === undefined) throw new ManifestError('it no longer exists');
     const { manifest, faults } = inspected;
     if (manifestDigest(manifest) !== state.manifest) {

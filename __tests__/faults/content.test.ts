@@ -13,10 +13,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { pipVersions } from '../../scripts/tools.mjs';
 import { top } from '../support/archive.ts';
 import { type Distribution, wheel } from '../support/packages.ts';
 import { edited, editManifest, listed, poison, tampered } from './archives.ts';
-import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
+import { type After, alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
 const damagedBeta = { ...isRepaired, artifacts: [beta.filename] };
@@ -30,6 +31,22 @@ function ofBeta(change: (file: string, place: Place) => void): Pick<Row, 'arrang
 /** Changes what the manifest says about beta. */
 function betaEdited(fields: Record<string, unknown>): Pick<Row, 'arrange'> {
   return { arrange: listed('beta', fields) };
+}
+
+const flippedBeta: Pick<Row, 'arrange' | 'artifacts' | 'saved' | 'says'> = {
+  ...ofBeta((file) => {
+    const content = readFileSync(file);
+    content.writeUInt8(content.readUInt8(2000) ^ 1, 2000);
+    writeFileSync(file, content);
+  }),
+  ...damagedBeta,
+  says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has a different hash than in the manifest.',
+};
+
+/** Later steps find the right wheel in the wheelhouse. */
+function intactOnDisk({ result }: After): void {
+  const file = join(String(result.outputs['wheelhouse']), beta.filename);
+  assert.ok(readFileSync(file).equals(beta.content));
 }
 
 function interpreter(pattern: RegExp, to: string): Pick<Row, 'arrange'> {
@@ -91,13 +108,35 @@ const rows: Row[] = [
   },
   {
     fault: 'a flipped bit in a wheel',
-    ...ofBeta((file) => {
-      const content = readFileSync(file);
-      content.writeUInt8(content.readUInt8(2000) ^ 1, 2000);
-      writeFileSync(file, content);
-    }),
-    ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has a different hash than in the manifest.',
+    ...flippedBeta,
+    // Nothing was installed when pip noticed it.
+    check: ({ result }) => assert.doesNotMatch(result.log, /interrupted|--force-reinstall/),
+  },
+  ...pipVersions.map((pip) => ({
+    fault: `a flipped bit in a wheel, with pip ${pip}`,
+    ...{ ...flippedBeta, pip },
+  })),
+  {
+    fault: 'a flipped bit in a wheel, with install: false',
+    ...{ ...flippedBeta, with: { install: false }, installed: [] },
+    check: intactOnDisk,
+  },
+  {
+    fault: 'a flipped bit in a wheel, with export: true',
+    ...{ ...flippedBeta, with: { export: true } },
+    check: intactOnDisk,
+  },
+  {
+    fault: 'a flipped bit in a wheel of a project that is already installed',
+    ...flippedBeta,
+    arrange: async (place) => {
+      await flippedBeta.arrange?.(place);
+      writeFileSync(join(place.own, beta.filename), beta.content);
+      execFileSync(place.python, [
+        ...['-m', 'pip', 'install', '--quiet', '--no-index', join(place.own, beta.filename)],
+      ]);
+    },
+    check: intactOnDisk,
   },
   {
     fault: 'a wheel replaced by another one with the same file name',

@@ -231,6 +231,73 @@ test('only the damaged wheel is downloaded again', async () => {
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
+/** Content of the size of the fake wheel, which no look at sizes notices. */
+const sameSize = 'base 6.6';
+
+test('the installer notices a damaged wheel of the same size, which alone is downloaded again', async () => {
+  const fake = await filled();
+  fake.damageWheel('base-2.0-py3-none-any.whl', sameSize);
+  const { report } = await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
+  assert.equal(report.hit, 'partial');
+  assert.deepEqual(index(fake).fetched, ['base-2.0-py3-none-any.whl']);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+  const [warning = '', ...others] = fake.said;
+  assert.match(
+    warning,
+    /^warning: The wheelhouse from \S+ is partly damaged; reusing the intact wheels\. Problems: base-2\.0-py3-none-any\.whl has a different hash than in the manifest\.$/,
+  );
+  assert.deepEqual(others, []);
+  assert.doesNotMatch(fake.log.join('\n'), /interrupted/);
+  assert.deepEqual(fake.entries(), [report.primaryKey, `${report.primaryKey}-r1`]);
+});
+
+test('a damaged wheelhouse on disk is repaired in place', async () => {
+  const fake = await filled();
+  const { wheelhouse } = await fake.run({}, 'app==1.0\n');
+  fresh(fake);
+  const wheel = join(wheelhouse, 'base-2.0-py3-none-any.whl');
+  const before = readFileSync(wheel, 'utf8');
+  writeFileSync(wheel, sameSize);
+  assert.equal((await fake.run({}, 'app==1.0\n')).wheelhouse, wheelhouse);
+  assert.equal(readFileSync(wheel, 'utf8'), before);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('while the installer can verify an entry of the cache, the run itself hashes nothing', async () => {
+  const fake = await filled();
+  fake.damageWheel('base-2.0-py3-none-any.whl', sameSize);
+  fake.installFails = 'ERROR: [Errno 28] No space left on device';
+  await assert.rejects(fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n'), /The disk is full/);
+  assert.deepEqual(fake.said, []);
+});
+
+for (const [title, inputs, has] of [
+  ['install: false', { install: 'false' }, false],
+  ['a project that the environment has', {}, true],
+] as const) {
+  test(`no damaged wheel is left for later steps: ${title}`, async () => {
+    const fake = await filled();
+    if (has) fake.installed.set('base', '2.0');
+    fake.damageWheel('base-2.0-py3-none-any.whl', sameSize);
+    const run = { wheelhouse: 'elsewhere', ...inputs };
+    const { wheelhouse } = await fake.run(run, 'app==1.0\n');
+    assert.deepEqual(index(fake).fetched, ['base-2.0-py3-none-any.whl']);
+    assert.match(fake.said.join('\n'), /^warning: .*base-2\.0\S+ has a different hash/);
+    const left = readFileSync(join(wheelhouse, 'base-2.0-py3-none-any.whl'), 'utf8');
+    assert.equal(left, 'base 2.0');
+  });
+}
+
+test('an interrupted installation is still repeated in full after a damaged wheel was replaced', async () => {
+  const fake = await filled();
+  const marker = join(fake.root, 'site', '.wheelhouse-installing');
+  writeFileSync(marker, '');
+  fake.damageWheel('base-2.0-py3-none-any.whl', sameSize);
+  await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
+  assert.equal(fake.log.filter((line) => /was interrupted/.test(line)).length, 2);
+  assert.ok(!existsSync(marker));
+});
+
 for (const file of ['requirements.lock', 'pylock.toml']) {
   for (const content of [undefined, 'tampered']) {
     test(`a wheelhouse on disk with ${content ?? 'no'} ${file} gets its own again`, async () => {

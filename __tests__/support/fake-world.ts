@@ -3,6 +3,7 @@
  * store and the user's files use the real adapters on a temporary directory. A run takes a few
  * milliseconds, so that every path through the story has a test.
  */
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -197,6 +198,21 @@ function wanted(requestFile: string): { name: string; pin: string | undefined }[
     });
 }
 
+/** Finds the first line of a lock whose wheel has another hash; one that is installed is not read. */
+function wrongHash(
+  lock: string,
+  directory: string,
+  installed: ReadonlyMap<string, string>,
+): string | undefined {
+  const lines = readFileSync(lock, 'utf8').matchAll(/^(\S+)==(\S+) --hash=sha256:(\w+)$/gm);
+  for (const [, name = '', version = '', expected] of lines) {
+    if (installed.get(name) === version) continue;
+    const wheel = readFileSync(join(directory, wheelFile(name, version)));
+    if (createHash('sha256').update(wheel).digest('hex') !== expected) return name;
+  }
+  return undefined;
+}
+
 function fakePython(fake: Fake): Python {
   const found = (name: string): Readonly<Record<string, readonly string[]>> =>
     Object.assign({}, ...Object.values(fake.indexes).map((index) => index.projects[name] ?? {}));
@@ -270,6 +286,11 @@ function fakePython(fake: Fake): Python {
 
   const installLock = (args: readonly string[]): PipResult => {
     if (fake.installFails !== undefined) return { exitCode: 1, output: fake.installFails };
+    const mismatch = wrongHash(requestOf(args), optionOf(args, 'find-links'), fake.installed);
+    if (mismatch !== undefined) {
+      const output = `ERROR: THESE PACKAGES DO NOT MATCH THE HASHES: ${mismatch}`;
+      return { exitCode: 1, output };
+    }
     for (const { name, pin } of wanted(requestOf(args))) fake.installed.set(name, String(pin));
     return { exitCode: 0, output: '' };
   };
@@ -286,6 +307,7 @@ function fakePython(fake: Fake): Python {
       return new Set();
     },
     installed: async () => fake.installed,
+    present: async () => [...fake.installed].map((each) => `${each.join('-')}.dist-info`),
     writeStubs: async () => [],
     pip: async (_interpreter, args, { env }) => {
       if (args[0] === 'wheel') {

@@ -89,7 +89,7 @@ async function restored(name: string) {
   const directory = newDirectory();
   const found = await store.restore(directory, key(name), []);
   assert.deepEqual(found, { key: key(name), arrived: true });
-  const inspected = await wheelhouses.inspect(directory);
+  const inspected = await wheelhouses.inspect(directory, 'content');
   assert.ok(inspected);
   return { directory, sound: inspected.sound.map((each) => each.name), faults: inspected.faults };
 }
@@ -277,7 +277,7 @@ test('runs that save, restore and prune at the same time never fail or get wrong
     const found = await store.restore(directory, own, [key('run-')]);
     if (found === undefined) return;
     assert.ok(found.arrived);
-    const inspected = await wheelhouses.inspect(directory);
+    const inspected = await wheelhouses.inspect(directory, 'content');
     for (const fault of inspected?.faults ?? []) assert.match(fault, / is missing$/);
   });
   await Promise.all(work);

@@ -59,7 +59,7 @@ test('a sealed wheelhouse has the wheels that are not installed in a directory o
   await wheelhouses.seal(directory, manifest);
   await wheelhouses.seal(directory, manifest);
   assert.deepEqual(below(), layout);
-  const inspected = await wheelhouses.inspect(directory);
+  const inspected = await wheelhouses.inspect(directory, 'content');
   assert.deepEqual(inspected, { manifest, sound: manifest.wheels, faults: [] });
 });
 
@@ -114,7 +114,7 @@ test('a wheel in the wrong directory is missing, and not in the manifest', async
   await wheelhouses.seal(directory, manifestOf(six));
   mkdirSync(path.join(directory, 'build'));
   renameSync(path.join(directory, six.file), path.join(directory, 'build', six.file));
-  const inspected = await wheelhouses.inspect(directory);
+  const inspected = await wheelhouses.inspect(directory, 'content');
   assert.deepEqual(inspected?.faults, [
     `${six.file} is missing`,
     `build/${six.file} is not in the manifest`,
@@ -125,7 +125,7 @@ test('a link in place of the build directory is not followed', async () => {
   await wheelhouses.seal(directory, manifestOf(wheel('setuptools', 'build')));
   renameSync(path.join(directory, 'build'), path.join(root, 'elsewhere'));
   symlinkSync(path.join(root, 'elsewhere'), path.join(directory, 'build'));
-  const inspected = await wheelhouses.inspect(directory);
+  const inspected = await wheelhouses.inspect(directory, 'content');
   assert.deepEqual(inspected?.faults, [
     'setuptools-1.0-py3-none-any.whl is missing',
     'build is not in the manifest',

@@ -40400,8 +40400,8 @@ var logic_source = __nccwpck_require__(5026);
 var logic_targets = __nccwpck_require__(533);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 8 modules
-var install = __nccwpck_require__(1628);
+// EXTERNAL MODULE: ./lib/install.js + 9 modules
+var install = __nccwpck_require__(3587);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -40433,7 +40433,7 @@ function changedWheels(faults) {
 async function gatherHere(source, world) {
     const { reporter, wheelhouses } = world;
     const { wheelhouse, interpreter, requested, states } = await (0,install/* install */.a)(source, world);
-    const inspected = await wheelhouses.inspect(wheelhouse);
+    const inspected = await wheelhouses.inspect(wheelhouse, 'content');
     if (inspected === undefined || inspected.faults.length > 0) {
         throw changedWheels(inspected?.faults ?? ['they are gone']);
     }
@@ -41563,8 +41563,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 8 modules
-var install = __nccwpck_require__(1628);
+// EXTERNAL MODULE: ./lib/install.js + 9 modules
+var install = __nccwpck_require__(3587);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -41744,7 +41744,11 @@ async function lookUp(inquiry, world) {
         const scratch = await wheelhouses.stage(workplace);
         const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keys);
         const run = { ...inquiry, place, workplace, scratch, timer: new timer/* Timer */.M() };
-        const found = await (0,restore/* findWheelhouse */.pX)(run, { ...world, reporter, store: store.withoutTouch() });
+        const found = await (0,restore/* findIntactWheelhouse */.Ef)(run, {
+            ...world,
+            reporter,
+            store: store.withoutTouch(),
+        });
         if (found.state !== 'serves') {
             const text = `miss: ${(await differences(run, found, world)).join('\n  - ')}`;
             return { hit: false, findings: [...findings, { level: 'note', text }] };
@@ -41782,7 +41786,9 @@ async function differences(run, found, world) {
         try {
             const directory = await world.wheelhouses.stage(workplace);
             const restored = await world.store.withoutTouch().restore(directory, key, []);
-            const inspected = restored?.arrived ? await world.wheelhouses.inspect(directory) : undefined;
+            const inspected = restored?.arrived
+                ? await world.wheelhouses.inspect(directory, 'content')
+                : undefined;
             if (inspected === undefined || inspected.faults.length > 0)
                 continue;
             const verdict = await (0,restore/* judge */.S4)(inspected, wanted, world);
@@ -42057,7 +42063,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3452);
 /* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3587);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(7363);
@@ -43347,7 +43353,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 1628:
+/***/ 3587:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43998,9 +44004,12 @@ class InstallError extends errors/* UserError */.yo {
      * space or permissions.
      */
     maybeWheels;
-    constructor(message, maybeWheels) {
+    /** The wheelhouse without the wheels that do not match the manifest, if there are any. */
+    intact;
+    constructor(message, maybeWheels, intact) {
         super(message);
         this.maybeWheels = maybeWheels;
+        this.intact = intact;
     }
 }
 /** The lowest exit code of a program that a signal ended. */
@@ -44020,10 +44029,20 @@ async function installLock(run, world) {
         const { exitCode, output } = await runInstaller(run, world, { lock, repair });
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isMachineFailure */.kZ)(output);
-            throw new InstallError(installFailure(installer, output), maybeWheels);
+            const intact = maybeWheels ? await intactPart(run, world) : undefined;
+            // Both installers hash all wheels before they change the environment.
+            if (intact && !repair)
+                await wheelhouses.remove(marker);
+            throw new InstallError(installFailure(installer, output), maybeWheels, intact);
         }
     });
     await wheelhouses.remove(marker);
+}
+/** @returns the wheelhouse without its damaged wheels; undefined when it has none */
+async function intactPart({ wheelhouse, manifest }, { wheelhouses }) {
+    const all = { manifest, sound: manifest.wheels, faults: [] };
+    const intact = await wheelhouses.verify(wheelhouse, all);
+    return intact.faults.length > 0 ? intact : undefined;
 }
 /** @returns path of the wheelhouse's lock, or of one with fewer wheels where the environment has some */
 async function lockOfMissing(run, world) {
@@ -44106,6 +44125,27 @@ async function uvCommand(run, world) {
 var interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/release-age.js
 var release_age = __nccwpck_require__(761);
+;// CONCATENATED MODULE: ./lib/logic/verification.js
+
+/** @returns the wheels that nobody else may hash before they are used, or left for later steps */
+function wheelsToHash(wheels, use) {
+    if (!use.isInstalled || use.hasBuilds)
+        return wheels;
+    const present = new Set(use.present.flatMap(possibleNames));
+    return wheels.filter(({ role, name }) => role !== 'runtime' || present.has(name));
+}
+/**
+ * Every project that the name of a metadata file or directory may stand for: `a-b-1.0.dist-info` is of
+ * `a` or of `a-b`. To list too many only costs time.
+ */
+function possibleNames(file) {
+    const [, stem] = /^(.+)\.(?:dist-info|egg-info|egg-link|egg)$/i.exec(file) ?? [];
+    if (stem === undefined)
+        return [];
+    const parts = stem.split('-');
+    return parts.map((_part, index) => (0,logic_names/* normalizeName */.Pc)(parts.slice(0, index + 1).join('-')));
+}
+
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/choose-index.js
@@ -44560,6 +44600,8 @@ var lib_tools = __nccwpck_require__(8988);
 
 
 
+
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -44611,36 +44653,37 @@ async function install(given, world) {
  */
 async function installSupply(run, world, first) {
     const rejected = new Set();
+    let key;
     for (let supplied = first;;) {
         const obstacle = await tryInstall(run, world, supplied);
         if (obstacle === undefined || supplied.how !== 'restored')
             return supplied;
         const { found } = supplied;
-        const { name } = found.origin;
-        rejected.add(name);
+        if (obstacle.kind !== 'damage') {
+            rejected.add(found.origin.name);
+            key = obstacle.kind === 'sources' ? obstacle.key : undefined;
+        }
         if (obstacle.kind === 'wheels') {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
-            world.reporter.warning(`The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`);
+            world.reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`);
         }
-        const { key } = obstacle;
-        let next = await run.timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(run, world, key === undefined ? { rejected } : { rejected, key }));
-        if (obstacle.kind === 'sources' && next.state !== 'serves') {
-            // No other entry fits either, and most of this one still does.
-            await world.wheelhouses.reopen(found.directory);
-            const { directory, origin, base } = found;
-            next = {
-                state: 'usable',
-                directory,
-                origin,
-                base,
-                mismatch: 'request',
-                reason: obstacle.reason,
-                isComplete: true,
-                saveKey: next.saveKey,
-            };
-        }
-        supplied = await supply(run, world, next);
+        const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
+        const next = await run.timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(run, world, { rejected, damaged, key }));
+        supplied =
+            obstacle.kind === 'sources' && next.state !== 'serves'
+                ? // No other entry fits either, and most of this one still does.
+                    await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+                : await supply(run, world, next);
     }
+}
+/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
+async function outdated({ directory, origin, base }, { wheelhouses }, reason, saveKey) {
+    const verified = await wheelhouses.verify(directory, base);
+    await wheelhouses.reopen(directory);
+    return {
+        ...{ state: 'usable', directory, origin, base: verified },
+        ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+    };
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
@@ -44650,6 +44693,9 @@ async function tryInstall(run, world, supplied) {
         manifest: supplied.manifest,
     };
     const { request, settings } = run;
+    const intact = await run.timer.time('restore', () => install_intactPart(installRun, world, supplied));
+    if (intact)
+        return { kind: 'damage', intact };
     if (!request.install)
         return checkSources(installRun, world, supplied);
     // First, so that nothing is installed that the projects no longer need. Without isolation a build
@@ -44658,6 +44704,22 @@ async function tryInstall(run, world, supplied) {
         ? [checkSources, tryInstallLock]
         : [tryInstallLock, checkSources];
     return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+/**
+ * Hashes the wheels that the installer may not hash.
+ * @returns the wheelhouse without those that are damaged; undefined when there are none
+ */
+async function install_intactPart({ request, requested, interpreter }, { python, wheelhouses }, { how, found, manifest }) {
+    // A wheelhouse that does not serve has been verified when it was found.
+    if (how !== 'restored')
+        return undefined;
+    const wheels = wheelsToHash(manifest.wheels, {
+        isInstalled: request.install,
+        hasBuilds: (0,requirements/* directRequirements */.S8)(requested.lines).some((line) => !(0,requirements/* isCacheable */.TZ)(line)),
+        present: await python.present(interpreter),
+    });
+    const verified = await wheelhouses.verify(found.directory, found.base, wheels);
+    return verified.sound.length < found.base.sound.length ? verified : undefined;
 }
 /** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
 async function tryInstallLock(run, world, { how }) {
@@ -44669,6 +44731,8 @@ async function tryInstallLock(run, world, { how }) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
         if (how !== 'restored' || !isFoundToBlame)
             throw error;
+        if (error.intact)
+            return { kind: 'damage', intact: error.intact };
         const [, reason = error.message] = error.message.split('\n');
         return { kind: 'wheels', reason };
     }
@@ -44689,7 +44753,7 @@ async function checkSources(run, world, supplied) {
     if (supplied.how === 'restored') {
         const { reason, needs } = drift;
         const key = needs && (0,logic_key/* variantOf */.Bp)(run.keys.primary, needs);
-        return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+        return { kind: 'sources', reason, key };
     }
     if (drift.failure !== undefined)
         throw new errors/* UserError */.yo(drift.failure);
@@ -52269,6 +52333,7 @@ async function applicableRequirements({ interpreter, requested }, { python }) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   hA: () => (/* binding */ defaultPlace),
+  Ef: () => (/* binding */ findIntactWheelhouse),
   pX: () => (/* binding */ findWheelhouse),
   S4: () => (/* binding */ judge),
   Lm: () => (/* binding */ wantedOf)
@@ -52454,16 +52519,21 @@ async function judge(inspected, wanted, { python }) {
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
  * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.damaged one that seemed to serve; `base` is what is intact, and the faults
  * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey = run.keys.primary, } = {}) {
+async function findWheelhouse(run, world, { rejected = new Set(), damaged, key: wantedKey = run.keys.primary, } = {}) {
     const { request, keys, place } = run;
     const { store, reporter, wheelhouses } = world;
-    let best = rejected.has(place) ? undefined : await fromDisk(run, world);
+    let best;
+    if (damaged)
+        best = await assess(run, world, damaged.directory, damaged.base, damaged.origin);
+    else if (!rejected.has(place))
+        best = await fromDisk(run, world);
     if (best?.state === 'serves')
         return { ...best, saveKey: undefined };
-    let saveKey;
+    let saveKey = damaged?.saveKey;
     if (store.unavailable !== undefined) {
         if (request.restoreCache || request.saveCache) {
             reporter.info(`The cache is not used: ${store.unavailable}.`);
@@ -52473,7 +52543,7 @@ async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey
         saveKey = wantedKey;
     }
     else {
-        for (const key of (0,logic_key/* generations */.YZ)(wantedKey)) {
+        for (const key of generationsAfter(damaged?.origin, wantedKey)) {
             const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
@@ -52491,6 +52561,26 @@ async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey
         }
     }
     return { ...(best ?? (await nothing(run, world))), saveKey };
+}
+/** The generations of a key that may still have an entry after one has been restored. */
+function generationsAfter(restored, key) {
+    const all = (0,logic_key/* generations */.YZ)(key);
+    if (restored?.kind !== 'cache')
+        return all;
+    return restored.isExact ? all.slice(all.indexOf(restored.name) + 1) : [];
+}
+/**
+ * As {@link findWheelhouse}, for a run that does not install: hashes all wheels of one that serves.
+ */
+async function findIntactWheelhouse(run, world) {
+    let found = await findWheelhouse(run, world);
+    while (found.state === 'serves') {
+        const base = await world.wheelhouses.verify(found.directory, found.base);
+        if (base.sound.length === found.base.sound.length)
+            return found;
+        found = await findWheelhouse(run, world, { damaged: { ...found, base } });
+    }
+    return found;
 }
 async function nothing({ workplace }, { wheelhouses }) {
     const directory = await wheelhouses.stage(workplace);
@@ -52515,7 +52605,7 @@ async function fromDisk(run, world) {
     const directory = await wheelhouses.stage(run.workplace);
     try {
         await wheelhouses.share(place, directory);
-        const inspected = await wheelhouses.inspect(directory);
+        const inspected = await wheelhouses.inspect(directory, 'sizes');
         if (inspected !== undefined) {
             return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
         }
@@ -52538,7 +52628,7 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
-        const inspected = await wheelhouses.inspect(directory);
+        const inspected = await wheelhouses.inspect(directory, 'sizes');
         if (inspected === undefined)
             throw new logic_manifest/* ManifestError */.Sh('it is empty');
         const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
@@ -52552,12 +52642,20 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
 }
 /** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
-async function assess(run, world, directory, inspected, origin) {
-    const { manifest, faults } = inspected;
+/** Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them. */
+async function assess(run, world, directory, found, origin) {
+    const { manifest } = found;
     const { wheelhouses, reporter } = world;
-    const judged = await judge(inspected, wantedOf(run, world.now()), world);
+    const wanted = wantedOf(run, world.now());
+    let inspected = found;
+    let judged = await judge(inspected, wanted, world);
+    if (judged.kind === 'usable') {
+        inspected = await wheelhouses.verify(directory, inspected);
+        judged = await judge(inspected, wanted, world);
+    }
     if (judged.kind === 'unusable')
         throw new logic_manifest/* ManifestError */.Sh(judged.reason);
+    const { faults } = inspected;
     if (faults.length > 0) {
         const shown = faults.slice(0, maxFaultsShown).join('; ');
         const hidden = faults.length - maxFaultsShown;
@@ -52599,7 +52697,7 @@ async function save(state, world) {
         return;
     }
     try {
-        const inspected = await wheelhouses.inspect(state.wheelhouse);
+        const inspected = await wheelhouses.inspect(state.wheelhouse, 'content');
         if (inspected === undefined)
             throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it no longer exists');
         const { manifest, faults } = inspected;
@@ -53559,6 +53657,7 @@ function pythonAdapter(reporter, environment) {
         probe,
         createVenv,
         installed,
+        present,
         cachedBuilds,
         async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
@@ -53734,19 +53833,22 @@ async function cachedBuilds(directory, wheels) {
 }
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
-async function installed({ searchPath }) {
+async function installed(interpreter) {
     const versions = new Map();
-    for (const directory of searchPath) {
-        for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => [])) {
-            const [, name, version] = metadataName.exec(entry) ?? [];
-            if (name === undefined || version === undefined)
-                continue;
-            const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
-            if (!versions.has(normalized))
-                versions.set(normalized, version);
-        }
+    for (const entry of await present(interpreter)) {
+        const [, name, version] = metadataName.exec(entry) ?? [];
+        if (name === undefined || version === undefined)
+            continue;
+        const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
+        if (!versions.has(normalized))
+            versions.set(normalized, version);
     }
     return versions;
+}
+/** Includes the search path itself: an egg on it is metadata of its own. */
+async function present({ searchPath }) {
+    const inside = searchPath.map((directory) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => []));
+    return [...searchPath.map((each) => node_path__WEBPACK_IMPORTED_MODULE_3__.basename(each)), ...(await Promise.all(inside)).flat()];
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
     const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
@@ -59172,6 +59274,7 @@ function wheelhousesAdapter() {
         workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
         stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
+        verify,
         share,
         reopen,
         keepOnly,
@@ -59217,7 +59320,7 @@ async function reopen(directory) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(`${file}.own`, file);
     }
 }
-async function inspect(directory) {
+async function inspect(directory, depth) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE);
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined);
     if (found === undefined) {
@@ -59230,27 +59333,42 @@ async function inspect(directory) {
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE} is not a regular file`);
     }
     const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'));
-    const verdicts = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
-        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
-    });
-    const faults = verdicts.flat();
+    const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
+    const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
     }
+    const compared = { ...inspected, faults };
+    return depth === 'sizes' ? compared : verify(directory, compared);
+}
+function verify(directory, inspected, wheels = inspected.sound) {
+    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV));
+    return compare(inspected, async (wheel) => {
+        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)))
+            return undefined;
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)));
+        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+    });
+}
+/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+async function compare({ manifest, sound, faults }, faultOf) {
+    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(sound, faultOf);
     return {
         manifest,
-        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
-        faults,
+        sound: sound.filter((_wheel, index) => found[index] === undefined),
+        faults: [
+            ...faults,
+            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
+        ],
     };
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
     return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)];
 }
-async function wheelFault(directory, wheel) {
+async function fileFault(directory, wheel) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file)).catch(() => undefined);
@@ -59259,11 +59377,7 @@ async function wheelFault(directory, wheel) {
         return 'is missing';
     if (!found.isFile())
         return 'is not a regular file';
-    if (found.size !== wheel.size)
-        return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(file)) === wheel.sha256
-        ? undefined
-        : 'has a different hash than in the manifest';
+    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {

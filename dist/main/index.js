@@ -28773,7 +28773,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 9143:
+/***/ 5613:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30350,9 +30350,12 @@ class InstallError extends errors/* UserError */.yo {
      * space or permissions.
      */
     maybeWheels;
-    constructor(message, maybeWheels) {
+    /** The wheelhouse without the wheels that do not match the manifest, if there are any. */
+    intact;
+    constructor(message, maybeWheels, intact) {
         super(message);
         this.maybeWheels = maybeWheels;
+        this.intact = intact;
     }
 }
 /** The lowest exit code of a program that a signal ended. */
@@ -30372,10 +30375,20 @@ async function installLock(run, world) {
         const { exitCode, output } = await runInstaller(run, world, { lock, repair });
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isMachineFailure */.kZ)(output);
-            throw new InstallError(installFailure(installer, output), maybeWheels);
+            const intact = maybeWheels ? await intactPart(run, world) : undefined;
+            // Both installers hash all wheels before they change the environment.
+            if (intact && !repair)
+                await wheelhouses.remove(marker);
+            throw new InstallError(installFailure(installer, output), maybeWheels, intact);
         }
     });
     await wheelhouses.remove(marker);
+}
+/** @returns the wheelhouse without its damaged wheels; undefined when it has none */
+async function intactPart({ wheelhouse, manifest }, { wheelhouses }) {
+    const all = { manifest, sound: manifest.wheels, faults: [] };
+    const intact = await wheelhouses.verify(wheelhouse, all);
+    return intact.faults.length > 0 ? intact : undefined;
 }
 /** @returns path of the wheelhouse's lock, or of one with fewer wheels where the environment has some */
 async function lockOfMissing(run, world) {
@@ -30624,6 +30637,27 @@ function checkPip(interpreter, otherwise = ' before this step') {
     return interpreter;
 }
 
+;// CONCATENATED MODULE: ./lib/logic/verification.js
+
+/** @returns the wheels that nobody else may hash before they are used, or left for later steps */
+function wheelsToHash(wheels, use) {
+    if (!use.isInstalled || use.hasBuilds)
+        return wheels;
+    const present = new Set(use.present.flatMap(possibleNames));
+    return wheels.filter(({ role, name }) => role !== 'runtime' || present.has(name));
+}
+/**
+ * Every project that the name of a metadata file or directory may stand for: `a-b-1.0.dist-info` is of
+ * `a` or of `a-b`. To list too many only costs time.
+ */
+function possibleNames(file) {
+    const [, stem] = /^(.+)\.(?:dist-info|egg-info|egg-link|egg)$/i.exec(file) ?? [];
+    if (stem === undefined)
+        return [];
+    const parts = stem.split('-');
+    return parts.map((_part, index) => (0,logic_names/* normalizeName */.Pc)(parts.slice(0, index + 1).join('-')));
+}
+
 ;// CONCATENATED MODULE: ./lib/logic/admission.js
 /** Which wheels of an earlier wheelhouse the hashes of the request allow. */
 
@@ -30843,16 +30877,21 @@ async function judge(inspected, wanted, { python }) {
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
  * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.damaged one that seemed to serve; `base` is what is intact, and the faults
  * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey = run.keys.primary, } = {}) {
+async function findWheelhouse(run, world, { rejected = new Set(), damaged, key: wantedKey = run.keys.primary, } = {}) {
     const { request, keys, place } = run;
     const { store, reporter, wheelhouses } = world;
-    let best = rejected.has(place) ? undefined : await fromDisk(run, world);
+    let best;
+    if (damaged)
+        best = await assess(run, world, damaged.directory, damaged.base, damaged.origin);
+    else if (!rejected.has(place))
+        best = await fromDisk(run, world);
     if (best?.state === 'serves')
         return { ...best, saveKey: undefined };
-    let saveKey;
+    let saveKey = damaged?.saveKey;
     if (store.unavailable !== undefined) {
         if (request.restoreCache || request.saveCache) {
             reporter.info(`The cache is not used: ${store.unavailable}.`);
@@ -30862,7 +30901,7 @@ async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey
         saveKey = wantedKey;
     }
     else {
-        for (const key of generations(wantedKey)) {
+        for (const key of generationsAfter(damaged?.origin, wantedKey)) {
             const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
@@ -30880,6 +30919,26 @@ async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey
         }
     }
     return { ...(best ?? (await nothing(run, world))), saveKey };
+}
+/** The generations of a key that may still have an entry after one has been restored. */
+function generationsAfter(restored, key) {
+    const all = generations(key);
+    if (restored?.kind !== 'cache')
+        return all;
+    return restored.isExact ? all.slice(all.indexOf(restored.name) + 1) : [];
+}
+/**
+ * As {@link findWheelhouse}, for a run that does not install: hashes all wheels of one that serves.
+ */
+async function findIntactWheelhouse(run, world) {
+    let found = await findWheelhouse(run, world);
+    while (found.state === 'serves') {
+        const base = await world.wheelhouses.verify(found.directory, found.base);
+        if (base.sound.length === found.base.sound.length)
+            return found;
+        found = await findWheelhouse(run, world, { damaged: { ...found, base } });
+    }
+    return found;
 }
 async function nothing({ workplace }, { wheelhouses }) {
     const directory = await wheelhouses.stage(workplace);
@@ -30904,7 +30963,7 @@ async function fromDisk(run, world) {
     const directory = await wheelhouses.stage(run.workplace);
     try {
         await wheelhouses.share(place, directory);
-        const inspected = await wheelhouses.inspect(directory);
+        const inspected = await wheelhouses.inspect(directory, 'sizes');
         if (inspected !== undefined) {
             return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
         }
@@ -30927,7 +30986,7 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
-        const inspected = await wheelhouses.inspect(directory);
+        const inspected = await wheelhouses.inspect(directory, 'sizes');
         if (inspected === undefined)
             throw new logic_manifest/* ManifestError */.Sh('it is empty');
         const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
@@ -30941,12 +31000,20 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
 }
 /** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
-async function assess(run, world, directory, inspected, origin) {
-    const { manifest, faults } = inspected;
+/** Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them. */
+async function assess(run, world, directory, found, origin) {
+    const { manifest } = found;
     const { wheelhouses, reporter } = world;
-    const judged = await judge(inspected, wantedOf(run, world.now()), world);
+    const wanted = wantedOf(run, world.now());
+    let inspected = found;
+    let judged = await judge(inspected, wanted, world);
+    if (judged.kind === 'usable') {
+        inspected = await wheelhouses.verify(directory, inspected);
+        judged = await judge(inspected, wanted, world);
+    }
     if (judged.kind === 'unusable')
         throw new logic_manifest/* ManifestError */.Sh(judged.reason);
+    const { faults } = inspected;
     if (faults.length > 0) {
         const shown = faults.slice(0, maxFaultsShown).join('; ');
         const hidden = faults.length - maxFaultsShown;
@@ -31765,6 +31832,8 @@ function toolRequest(request, { executable }, name, directory, venv) {
 
 
 
+
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -31816,36 +31885,37 @@ async function install(given, world) {
  */
 async function installSupply(run, world, first) {
     const rejected = new Set();
+    let key;
     for (let supplied = first;;) {
         const obstacle = await tryInstall(run, world, supplied);
         if (obstacle === undefined || supplied.how !== 'restored')
             return supplied;
         const { found } = supplied;
-        const { name } = found.origin;
-        rejected.add(name);
+        if (obstacle.kind !== 'damage') {
+            rejected.add(found.origin.name);
+            key = obstacle.kind === 'sources' ? obstacle.key : undefined;
+        }
         if (obstacle.kind === 'wheels') {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
-            world.reporter.warning(`The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`);
+            world.reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`);
         }
-        const { key } = obstacle;
-        let next = await run.timer.time('restore', () => findWheelhouse(run, world, key === undefined ? { rejected } : { rejected, key }));
-        if (obstacle.kind === 'sources' && next.state !== 'serves') {
-            // No other entry fits either, and most of this one still does.
-            await world.wheelhouses.reopen(found.directory);
-            const { directory, origin, base } = found;
-            next = {
-                state: 'usable',
-                directory,
-                origin,
-                base,
-                mismatch: 'request',
-                reason: obstacle.reason,
-                isComplete: true,
-                saveKey: next.saveKey,
-            };
-        }
-        supplied = await supply(run, world, next);
+        const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
+        const next = await run.timer.time('restore', () => findWheelhouse(run, world, { rejected, damaged, key }));
+        supplied =
+            obstacle.kind === 'sources' && next.state !== 'serves'
+                ? // No other entry fits either, and most of this one still does.
+                    await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+                : await supply(run, world, next);
     }
+}
+/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
+async function outdated({ directory, origin, base }, { wheelhouses }, reason, saveKey) {
+    const verified = await wheelhouses.verify(directory, base);
+    await wheelhouses.reopen(directory);
+    return {
+        ...{ state: 'usable', directory, origin, base: verified },
+        ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+    };
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
@@ -31855,6 +31925,9 @@ async function tryInstall(run, world, supplied) {
         manifest: supplied.manifest,
     };
     const { request, settings } = run;
+    const intact = await run.timer.time('restore', () => install_intactPart(installRun, world, supplied));
+    if (intact)
+        return { kind: 'damage', intact };
     if (!request.install)
         return checkSources(installRun, world, supplied);
     // First, so that nothing is installed that the projects no longer need. Without isolation a build
@@ -31863,6 +31936,22 @@ async function tryInstall(run, world, supplied) {
         ? [checkSources, tryInstallLock]
         : [tryInstallLock, checkSources];
     return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+/**
+ * Hashes the wheels that the installer may not hash.
+ * @returns the wheelhouse without those that are damaged; undefined when there are none
+ */
+async function install_intactPart({ request, requested, interpreter }, { python, wheelhouses }, { how, found, manifest }) {
+    // A wheelhouse that does not serve has been verified when it was found.
+    if (how !== 'restored')
+        return undefined;
+    const wheels = wheelsToHash(manifest.wheels, {
+        isInstalled: request.install,
+        hasBuilds: (0,logic_requirements/* directRequirements */.S8)(requested.lines).some((line) => !(0,logic_requirements/* isCacheable */.TZ)(line)),
+        present: await python.present(interpreter),
+    });
+    const verified = await wheelhouses.verify(found.directory, found.base, wheels);
+    return verified.sound.length < found.base.sound.length ? verified : undefined;
 }
 /** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
 async function tryInstallLock(run, world, { how }) {
@@ -31874,6 +31963,8 @@ async function tryInstallLock(run, world, { how }) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
         if (how !== 'restored' || !isFoundToBlame)
             throw error;
+        if (error.intact)
+            return { kind: 'damage', intact: error.intact };
         const [, reason = error.message] = error.message.split('\n');
         return { kind: 'wheels', reason };
     }
@@ -31894,7 +31985,7 @@ async function checkSources(run, world, supplied) {
     if (supplied.how === 'restored') {
         const { reason, needs } = drift;
         const key = needs && variantOf(run.keys.primary, needs);
-        return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+        return { kind: 'sources', reason, key };
     }
     if (drift.failure !== undefined)
         throw new errors/* UserError */.yo(drift.failure);
@@ -37155,7 +37246,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9143);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5613);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -38545,6 +38636,7 @@ function pythonAdapter(reporter, environment) {
         probe,
         createVenv,
         installed,
+        present,
         cachedBuilds,
         async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
@@ -38720,19 +38812,22 @@ async function cachedBuilds(directory, wheels) {
 }
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
-async function installed({ searchPath }) {
+async function installed(interpreter) {
     const versions = new Map();
-    for (const directory of searchPath) {
-        for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => [])) {
-            const [, name, version] = metadataName.exec(entry) ?? [];
-            if (name === undefined || version === undefined)
-                continue;
-            const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
-            if (!versions.has(normalized))
-                versions.set(normalized, version);
-        }
+    for (const entry of await present(interpreter)) {
+        const [, name, version] = metadataName.exec(entry) ?? [];
+        if (name === undefined || version === undefined)
+            continue;
+        const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
+        if (!versions.has(normalized))
+            versions.set(normalized, version);
     }
     return versions;
+}
+/** Includes the search path itself: an egg on it is metadata of its own. */
+async function present({ searchPath }) {
+    const inside = searchPath.map((directory) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => []));
+    return [...searchPath.map((each) => node_path__WEBPACK_IMPORTED_MODULE_3__.basename(each)), ...(await Promise.all(inside)).flat()];
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
     const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
@@ -42070,6 +42165,7 @@ function wheelhousesAdapter() {
         workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
         stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
+        verify,
         share,
         reopen,
         keepOnly,
@@ -42115,7 +42211,7 @@ async function reopen(directory) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(`${file}.own`, file);
     }
 }
-async function inspect(directory) {
+async function inspect(directory, depth) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE);
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined);
     if (found === undefined) {
@@ -42128,27 +42224,42 @@ async function inspect(directory) {
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE} is not a regular file`);
     }
     const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'));
-    const verdicts = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
-        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
-    });
-    const faults = verdicts.flat();
+    const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
+    const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
     }
+    const compared = { ...inspected, faults };
+    return depth === 'sizes' ? compared : verify(directory, compared);
+}
+function verify(directory, inspected, wheels = inspected.sound) {
+    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV));
+    return compare(inspected, async (wheel) => {
+        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)))
+            return undefined;
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)));
+        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+    });
+}
+/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+async function compare({ manifest, sound, faults }, faultOf) {
+    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(sound, faultOf);
     return {
         manifest,
-        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
-        faults,
+        sound: sound.filter((_wheel, index) => found[index] === undefined),
+        faults: [
+            ...faults,
+            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
+        ],
     };
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
     return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)];
 }
-async function wheelFault(directory, wheel) {
+async function fileFault(directory, wheel) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file)).catch(() => undefined);
@@ -42157,11 +42268,7 @@ async function wheelFault(directory, wheel) {
         return 'is missing';
     if (!found.isFile())
         return 'is not a regular file';
-    if (found.size !== wheel.size)
-        return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(file)) === wheel.sha256
-        ? undefined
-        : 'has a different hash than in the manifest';
+    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {

@@ -491,7 +491,7 @@ async function save(state, world) {
         return;
     }
     try {
-        const inspected = await wheelhouses.inspect(state.wheelhouse);
+        const inspected = await wheelhouses.inspect(state.wheelhouse, 'content');
         if (inspected === undefined)
             throw new ManifestError('it no longer exists');
         const { manifest, faults } = inspected;
@@ -1747,6 +1747,7 @@ function wheelhousesAdapter() {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
         stage: (workplace) => temporaryDirectory(workplace, 'staged'),
         inspect,
+        verify,
         share,
         reopen,
         keepOnly,
@@ -1792,7 +1793,7 @@ async function reopen(directory) {
         await (0,promises_.rename)(`${file}.own`, file);
     }
 }
-async function inspect(directory) {
+async function inspect(directory, depth) {
     const file = external_node_path_.join(directory, manifestFile);
     const found = await (0,promises_.lstat)(file).catch(() => undefined);
     if (found === undefined) {
@@ -1805,27 +1806,42 @@ async function inspect(directory) {
         throw new ManifestError(`${manifestFile} is not a regular file`);
     }
     const manifest = parseManifest(await (0,promises_.readFile)(file, 'utf8'));
-    const verdicts = await mapFiles(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
-        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
-    });
-    const faults = verdicts.flat();
+    const inspected = await wheelhouses_compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
+    const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
     }
+    const compared = { ...inspected, faults };
+    return depth === 'sizes' ? compared : verify(directory, compared);
+}
+function verify(directory, inspected, wheels = inspected.sound) {
+    const chosen = new Set(wheels.map(wheelPath));
+    return wheelhouses_compare(inspected, async (wheel) => {
+        if (!chosen.has(wheelPath(wheel)))
+            return undefined;
+        const digest = await fileSha256(external_node_path_.join(directory, wheelPath(wheel)));
+        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+    });
+}
+/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+async function wheelhouses_compare({ manifest, sound, faults }, faultOf) {
+    const found = await mapFiles(sound, faultOf);
     return {
         manifest,
-        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
-        faults,
+        sound: sound.filter((_wheel, index) => found[index] === undefined),
+        faults: [
+            ...faults,
+            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
+        ],
     };
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
     return [manifestFile, lockFile, pylockFile, ...wheels.map(wheelPath)];
 }
-async function wheelFault(directory, wheel) {
+async function fileFault(directory, wheel) {
     const file = external_node_path_.join(directory, wheelPath(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,promises_.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
@@ -1834,11 +1850,7 @@ async function wheelFault(directory, wheel) {
         return 'is missing';
     if (!found.isFile())
         return 'is not a regular file';
-    if (found.size !== wheel.size)
-        return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await fileSha256(file)) === wheel.sha256
-        ? undefined
-        : 'has a different hash than in the manifest';
+    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {

@@ -36116,6 +36116,7 @@ function pythonAdapter(reporter, environment) {
         probe,
         createVenv,
         installed,
+        present,
         cachedBuilds,
         async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
@@ -36291,19 +36292,22 @@ async function cachedBuilds(directory, wheels) {
 }
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
-async function installed({ searchPath }) {
+async function installed(interpreter) {
     const versions = new Map();
-    for (const directory of searchPath) {
-        for (const entry of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
-            const [, name, version] = metadataName.exec(entry) ?? [];
-            if (name === undefined || version === undefined)
-                continue;
-            const normalized = (0,logic_names/* normalizeName */.Pc)(name);
-            if (!versions.has(normalized))
-                versions.set(normalized, version);
-        }
+    for (const entry of await present(interpreter)) {
+        const [, name, version] = metadataName.exec(entry) ?? [];
+        if (name === undefined || version === undefined)
+            continue;
+        const normalized = (0,logic_names/* normalizeName */.Pc)(name);
+        if (!versions.has(normalized))
+            versions.set(normalized, version);
     }
     return versions;
+}
+/** Includes the search path itself: an egg on it is metadata of its own. */
+async function present({ searchPath }) {
+    const inside = searchPath.map((directory) => (0,promises_namespaceObject.readdir)(directory).catch(() => []));
+    return [...searchPath.map((each) => external_node_path_.basename(each)), ...(await Promise.all(inside)).flat()];
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
     const { exitCode, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-m', 'venv', directory], {
@@ -39516,6 +39520,7 @@ function wheelhousesAdapter() {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
         stage: (workplace) => temporaryDirectory(workplace, 'staged'),
         inspect,
+        verify,
         share,
         reopen,
         keepOnly,
@@ -39561,7 +39566,7 @@ async function reopen(directory) {
         await (0,promises_namespaceObject.rename)(`${file}.own`, file);
     }
 }
-async function inspect(directory) {
+async function inspect(directory, depth) {
     const file = external_node_path_.join(directory, logic_manifest/* manifestFile */.YE);
     const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
     if (found === undefined) {
@@ -39574,27 +39579,42 @@ async function inspect(directory) {
         throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not a regular file`);
     }
     const manifest = (0,logic_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
-    const verdicts = await mapFiles(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
-        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
-    });
-    const faults = verdicts.flat();
+    const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
+    const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
     }
+    const compared = { ...inspected, faults };
+    return depth === 'sizes' ? compared : verify(directory, compared);
+}
+function verify(directory, inspected, wheels = inspected.sound) {
+    const chosen = new Set(wheels.map(logic_manifest/* wheelPath */.NV));
+    return compare(inspected, async (wheel) => {
+        if (!chosen.has((0,logic_manifest/* wheelPath */.NV)(wheel)))
+            return undefined;
+        const digest = await fileSha256(external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel)));
+        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+    });
+}
+/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+async function compare({ manifest, sound, faults }, faultOf) {
+    const found = await mapFiles(sound, faultOf);
     return {
         manifest,
-        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
-        faults,
+        sound: sound.filter((_wheel, index) => found[index] === undefined),
+        faults: [
+            ...faults,
+            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
+        ],
     };
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
     return [logic_manifest/* manifestFile */.YE, logic_manifest/* lockFile */.Ke, logic_manifest/* pylockFile */.Rr, ...wheels.map(logic_manifest/* wheelPath */.NV)];
 }
-async function wheelFault(directory, wheel) {
+async function fileFault(directory, wheel) {
     const file = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,promises_namespaceObject.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
@@ -39603,11 +39623,7 @@ async function wheelFault(directory, wheel) {
         return 'is missing';
     if (!found.isFile())
         return 'is not a regular file';
-    if (found.size !== wheel.size)
-        return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await fileSha256(file)) === wheel.sha256
-        ? undefined
-        : 'has a different hash than in the manifest';
+    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {

@@ -10,7 +10,7 @@ import type { BundleWorld } from './ports.ts';
 export async function gatherHere(source: Request, world: BundleWorld): Promise<Gathered> {
   const { reporter, wheelhouses } = world;
   const { wheelhouse, interpreter, requested, states } = await install(source, world);
-  const inspected = await wheelhouses.inspect(wheelhouse);
+  const inspected = await wheelhouses.inspect(wheelhouse, 'content');
   if (inspected === undefined || inspected.faults.length > 0) {
     throw changedWheels(inspected?.faults ?? ['they are gone']);
   }

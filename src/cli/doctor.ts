@@ -9,7 +9,7 @@ import type { Request } from '../logic/model.ts';
 import { enforcerOf, fetchedPip, releaseAgeText } from '../logic/release-age.ts';
 import type { Reporter, World } from '../ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.ts';
-import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';
+import { defaultPlace, type Found, findIntactWheelhouse, judge, wantedOf } from '../restore.ts';
 import type { Run } from '../run.ts';
 import { Timer } from '../timer.ts';
 import { Tools } from '../tools.ts';
@@ -89,7 +89,11 @@ async function lookUp(inquiry: Inquiry, world: DoctorWorld): Promise<Diagnosis> 
     const scratch = await wheelhouses.stage(workplace);
     const place = request.wheelhouse ?? defaultPlace(request, keys);
     const run: Run = { ...inquiry, place, workplace, scratch, timer: new Timer() };
-    const found = await findWheelhouse(run, { ...world, reporter, store: store.withoutTouch() });
+    const found = await findIntactWheelhouse(run, {
+      ...world,
+      reporter,
+      store: store.withoutTouch(),
+    });
     if (found.state !== 'serves') {
       const text = `miss: ${(await differences(run, found, world)).join('\n  - ')}`;
       return { hit: false, findings: [...findings, { level: 'note', text }] };
@@ -127,7 +131,9 @@ async function differences(run: Run, found: Found, world: DoctorWorld): Promise<
     try {
       const directory = await world.wheelhouses.stage(workplace);
       const restored = await world.store.withoutTouch().restore(directory, key, []);
-      const inspected = restored?.arrived ? await world.wheelhouses.inspect(directory) : undefined;
+      const inspected = restored?.arrived
+        ? await world.wheelhouses.inspect(directory, 'content')
+        : undefined;
       if (inspected === undefined || inspected.faults.length > 0) continue;
       const verdict = await judge(inspected, wanted, world);
       const reasons =

@@ -25,6 +25,7 @@ export function pythonAdapter(
     probe,
     createVenv,
     installed,
+    present,
     cachedBuilds,
     async pip(interpreter, args, { env, buildLog, pip, ...options }) {
       // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
@@ -232,17 +233,21 @@ async function cachedBuilds(
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
 
-async function installed({ searchPath }: Interpreter): Promise<ReadonlyMap<string, string>> {
+async function installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>> {
   const versions = new Map<string, string>();
-  for (const directory of searchPath) {
-    for (const entry of await readdir(directory).catch(() => [])) {
-      const [, name, version] = metadataName.exec(entry) ?? [];
-      if (name === undefined || version === undefined) continue;
-      const normalized = normalizeName(name);
-      if (!versions.has(normalized)) versions.set(normalized, version);
-    }
+  for (const entry of await present(interpreter)) {
+    const [, name, version] = metadataName.exec(entry) ?? [];
+    if (name === undefined || version === undefined) continue;
+    const normalized = normalizeName(name);
+    if (!versions.has(normalized)) versions.set(normalized, version);
   }
   return versions;
+}
+
+/** Includes the search path itself: an egg on it is metadata of its own. */
+async function present({ searchPath }: Interpreter): Promise<readonly string[]> {
+  const inside = searchPath.map((directory) => readdir(directory).catch(() => []));
+  return [...searchPath.map((each) => path.basename(each)), ...(await Promise.all(inside)).flat()];
 }
 
 async function withEnsuredPip(

@@ -43,6 +43,7 @@ export function wheelhousesAdapter(): Wheelhouses {
     workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
     stage: (workplace) => temporaryDirectory(workplace, 'staged'),
     inspect,
+    verify,
     share,
     reopen,
     keepOnly,
@@ -89,7 +90,10 @@ async function reopen(directory: string): Promise<void> {
   }
 }
 
-async function inspect(directory: string): Promise<Inspected | undefined> {
+async function inspect(
+  directory: string,
+  depth: 'sizes' | 'content',
+): Promise<Inspected | undefined> {
   const file = path.join(directory, manifestFile);
   const found = await lstat(file).catch(() => undefined);
   if (found === undefined) {
@@ -101,19 +105,46 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
     throw new ManifestError(`${manifestFile} is not a regular file`);
   }
   const manifest = parseManifest(await readFile(file, 'utf8'));
-  const verdicts = await mapFiles(manifest.wheels, async (wheel) => {
-    const fault = await wheelFault(directory, wheel);
-    return fault === undefined ? [] : [`${wheel.file} ${fault}`];
-  });
-  const faults = verdicts.flat();
+  const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) =>
+    fileFault(directory, wheel),
+  );
+  const faults = [...inspected.faults];
   const known = new Set(filesOf(manifest));
   for (const file of await filesBelow(directory)) {
     if (!known.has(file)) faults.push(`${file} is not in the manifest`);
   }
+  const compared = { ...inspected, faults };
+  return depth === 'sizes' ? compared : verify(directory, compared);
+}
+
+function verify(
+  directory: string,
+  inspected: Inspected,
+  wheels: readonly Wheel[] = inspected.sound,
+): Promise<Inspected> {
+  const chosen = new Set(wheels.map(wheelPath));
+  return compare(inspected, async (wheel) => {
+    if (!chosen.has(wheelPath(wheel))) return undefined;
+    const digest = await fileSha256(path.join(directory, wheelPath(wheel)));
+    return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+  });
+}
+
+/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+async function compare(
+  { manifest, sound, faults }: Inspected,
+  faultOf: (wheel: Wheel) => Promise<string | undefined>,
+): Promise<Inspected> {
+  const found = await mapFiles(sound, faultOf);
   return {
     manifest,
-    sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
-    faults,
+    sound: sound.filter((_wheel, index) => found[index] === undefined),
+    faults: [
+      ...faults,
+      ...sound.flatMap(({ file }, index) =>
+        found[index] === undefined ? [] : [`${file} ${found[index]}`],
+      ),
+    ],
   };
 }
 
@@ -122,17 +153,14 @@ function filesOf({ wheels }: Manifest): string[] {
   return [manifestFile, lockFile, pylockFile, ...wheels.map(wheelPath)];
 }
 
-async function wheelFault(directory: string, wheel: Wheel): Promise<string | undefined> {
+async function fileFault(directory: string, wheel: Wheel): Promise<string | undefined> {
   const file = path.join(directory, wheelPath(wheel));
   // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
   const parent = await lstat(path.dirname(file)).catch(() => undefined);
   const found = parent?.isDirectory() ? await lstat(file).catch(() => undefined) : undefined;
   if (found === undefined) return 'is missing';
   if (!found.isFile()) return 'is not a regular file';
-  if (found.size !== wheel.size) return `has ${found.size} bytes instead of ${wheel.size}`;
-  return (await fileSha256(file)) === wheel.sha256
-    ? undefined
-    : 'has a different hash than in the manifest';
+  return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
 }
 
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
