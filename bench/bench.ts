@@ -7,18 +7,19 @@ import { parseArgs } from 'node:util';
 
 import { python, root, uvCommand } from '../scripts/tools.mjs';
 import { measureGrowth } from './growth.ts';
+import { lanes } from './lanes.ts';
+import { benchmarkPackages } from './packages.ts';
 import { type Machine, type Results, writeReport } from './report.ts';
-import { wheelSet } from './sets.ts';
-import { runSuite, suites } from './suites.ts';
-import { measuredRates, nodeFloor, pipVersion, startWorkbench } from './workbench.ts';
+import { defaultRepetitions, defaultSuites, runSuite, suites } from './suites.ts';
+import { measuredRates, newestPip, nodeFloor, startWorkbench } from './workbench.ts';
 
 const usage = `npm run bench -- [options]
-  --set N,…           packages in a set: 16, 86, 250 (default 86)
-  --suite NAME,…      ${Object.keys(suites).join(', ')}; all (default exact,rotating,partial)
-  --lane ID,…         only these installation methods of a suite
-  --repetitions N     rounds (default 5 for exact, 3 for the others)
-  --growth            entry sizes over 50 changes of one pin, and big requirements; no suites
-                      unless --suite is given
+  --suites NAME,…     ${Object.keys(suites).join(', ')}; all
+                      (default ${defaultSuites.join(', ')})
+  --lanes ID,…        only these installation methods: ${lanes.map(({ id }) => id).join(', ')}
+  --repetitions N     rounds (default ${defaultRepetitions})
+  --growth            storage over 50 changes of one pin each, and big requirements; no suites
+                      unless --suites is given
   --report            only write the tables and the chart again
   --output DIRECTORY  where results are written (default docs/benchmarks); keeps those of other suites
   --directory DIRECTORY  where steps run (default the system's temporary directory)
@@ -27,9 +28,8 @@ const usage = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    set: { type: 'string', default: '86' },
-    suite: { type: 'string' },
-    lane: { type: 'string' },
+    suites: { type: 'string' },
+    lanes: { type: 'string' },
     repetitions: { type: 'string' },
     growth: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   const started = performance.now();
   if (!values.report) {
     results.machine = machine();
-    if (!values.growth || values.suite !== undefined) await measureSuites(results, writeResults);
+    if (!values.growth || values.suites !== undefined) await measureSuites(results, writeResults);
     if (values.growth) results.growth = await measureGrowth(resolve(values.action));
   }
   writeResults();
@@ -65,31 +65,27 @@ async function main(): Promise<void> {
 }
 
 async function measureSuites(results: Results, writeResults: () => void): Promise<void> {
-  const names = values.suite ?? 'exact,rotating,partial';
-  const chosen = names === 'all' ? Object.keys(suites) : names.split(',');
+  const chosen =
+    values.suites === 'all' ? Object.keys(suites) : (values.suites?.split(',') ?? defaultSuites);
   const options = {
     repetitions: values.repetitions === undefined ? undefined : Number(values.repetitions),
-    lanes: values.lane?.split(','),
+    lanes: values.lanes?.split(','),
   };
-  for (const count of values.set.split(',').map(Number)) {
-    const set = wheelSet(count);
-    const profiles = values.profile === undefined ? undefined : resolve(values.profile);
-    const workbench = await startWorkbench(resolve(values.action), profiles);
-    try {
-      workbench.index.add(...set.distributions);
-      const floor = await nodeFloor(workbench);
-      const rates = await measuredRates(workbench);
-      for (const name of chosen) {
-        const { samples, repetitions } = await runSuite(name, workbench, set, options);
-        const at = new Date().toISOString().slice(0, 16);
-        results.suites[`${count}/${name}`] = {
-          ...{ set: set.facts, repetitions, floor, rates, at, samples },
-        };
-        writeResults();
-      }
-    } finally {
-      await workbench.close();
+  const packages = benchmarkPackages();
+  const profiles = values.profile === undefined ? undefined : resolve(values.profile);
+  const workbench = await startWorkbench(resolve(values.action), packages, profiles);
+  try {
+    const floor = await nodeFloor(workbench);
+    const rates = await measuredRates(workbench);
+    for (const name of chosen) {
+      const { samples, repetitions } = await runSuite(name, workbench, packages, options);
+      const at = new Date().toISOString().slice(0, 16);
+      const { facts } = packages;
+      results.suites[name] = { packages: facts, repetitions, floor, rates, at, samples };
+      writeResults();
     }
+  } finally {
+    await workbench.close();
   }
 }
 
@@ -120,7 +116,7 @@ function machine(): Machine {
     versions: {
       Node: process.versions.node,
       Python: first(python, '--version'),
-      pip: pipVersion,
+      pip: newestPip,
       uv: first(uvCommand(), '--version'),
       zstd: first('zstd', '--version'),
       tar: first('tar', '--version'),

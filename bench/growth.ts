@@ -1,25 +1,35 @@
 /**
- * Measures what must not grow out of proportion: cache entries over many changes, the work for long
- * requirements, and a closure of many packages. Uses the command line with a directory as the store.
+ * Measures what must not grow out of proportion: storage over many changes, the work for long
+ * requirements, and a closure of many packages.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { laterVersion, requirementsOf, smallPackages, wheelSet } from './sets.ts';
-import { type Cost, costsIn, startWorkbench, type Workbench } from './workbench.ts';
+
+import { type Distribution, normalise, wheel } from '../__tests__/support/packages.ts';
+import { createJob } from '../__tests__/support/runner.ts';
+import { benchmarkPackages, type Packages, repack, requirementsOf } from './packages.ts';
+import { type Cost, costsIn, newestPip, startWorkbench, type Workbench } from './workbench.ts';
+
+/** Storage in bytes after a number of changes of one pin each. */
+export interface Storage {
+  readonly changes: number;
+  /** The wheels of the closure. */
+  readonly closure: number;
+  /** Everything in GitHub's cache service. */
+  readonly service: number;
+  /** Everything in a directory store. */
+  readonly directory: number;
+  /** Wheels and sdists that were downloaded for each change; the largest number. */
+  readonly downloads: number;
+}
 
 export interface Growth {
-  /** One per change of one pin, in order. */
-  readonly changes: readonly {
-    /** Size in bytes of the wheels of the closure, and of the entry saved for it. */
-    readonly closure: number;
-    readonly entry: number;
-    readonly downloads: number;
-    readonly seconds: number;
-  }[];
+  /** By which pin changes. */
+  readonly storage: Readonly<Record<string, Storage>>;
   /** `wheelhouse key`: seconds, and the peak memory of its process in bytes. */
   readonly keys: readonly {
     readonly of: string;
@@ -38,47 +48,116 @@ const countOfPackages = 500;
 
 interface Printed {
   hit: string;
-  key: string;
   wheels: { size: number }[];
-  downloaded: { count: number };
   seconds: Record<string, number>;
 }
 
-export async function measureGrowth(action: string): Promise<Growth> {
-  const workbench = await startWorkbench(action);
-  // Only sizes and numbers of requests are compared here, so the index may be fast.
+/** @param changes of one pin each */
+export async function measureGrowth(action: string, changes = countOfChanges): Promise<Growth> {
+  const packages = benchmarkPackages();
+  const workbench = await startWorkbench(action, { ...packages, listed: [] });
+  // Only sizes and numbers of requests are compared here, so the servers may be fast.
   Object.assign(workbench.index.mode, { latency: 0, bandwidth: 0 });
+  workbench.cache.setNetwork({});
   try {
     const keys = await measureKeys(workbench);
     const closure = await measureClosure(workbench);
-    return { changes: await measureChanges(workbench), keys, closure };
+    const wheels = changeable(packages);
+    const median = wheels.toSorted((a, b) => a.content.length - b.content.length)[
+      Math.floor(wheels.length / 2)
+    ] as Distribution;
+    const always = Array.from({ length: changes }, () => median);
+    const each = Array.from({ length: changes }, (_, index) => wheels[index % wheels.length]);
+    const storage = {
+      'always the same pin': await measureStorage(workbench, packages, always),
+      'another pin each time': await measureStorage(workbench, packages, each as Distribution[]),
+    };
+    return { storage, keys, closure };
   } finally {
     await workbench.close();
   }
 }
 
-async function measureChanges(workbench: Workbench): Promise<Growth['changes']> {
-  const set = wheelSet(16);
-  workbench.index.add(...set.distributions);
-  const directory = folder(workbench, 'changes');
-  const store = join(directory, 'store');
-  const changes: Growth['changes'][number][] = [];
-  for (let change = 0; change <= countOfChanges; change += 1) {
-    const version = `1.5.${change}`;
-    workbench.index.add(laterVersion(16, version));
-    const requirements = requirementsOf(set, { [set.bump.name]: version });
-    writeFileSync(join(directory, 'requirements.txt'), requirements);
-    const start = performance.now();
-    const given = ['-r', 'requirements.txt', '--store', store, '--install', 'false', '--json'];
-    const { printed } = await commandLine(workbench, directory, 'install', ...given);
-    const seconds = (performance.now() - start) / 1000;
-    const { wheels, downloaded, key } = JSON.parse(printed) as Printed;
-    const closure = wheels.reduce((sum, { size }) => sum + size, 0);
-    const entry = bytesIn(join(store, key));
-    if (change > 0) changes.push({ closure, entry, downloads: downloaded.count, seconds });
-    console.log(`growth ${change}/${countOfChanges}: ${entry} bytes for ${closure} of wheels`);
+/** Wheels of which another version satisfies the other packages, in an order without a pattern. */
+function changeable({ pins, bump, distributions }: Packages): Distribution[] {
+  const versions = new Map([...pins].map(([name, version]) => [normalise(name), version]));
+  const exact = new Set(
+    distributions.flatMap(({ metadata }) =>
+      [...metadata.toString().matchAll(/^Requires-Dist: ([\w.-]+) *\(?(?:==|~=)/gm)].map(
+        ([, name = '']) => normalise(name),
+      ),
+    ),
+  );
+  const order = ({ project }: Distribution): string =>
+    createHash('sha256').update(project).digest('hex');
+  return distributions
+    .filter(({ kind, project, version }) => kind === 'wheel' && versions.get(project) === version)
+    .filter(({ project }) => !exact.has(project) && project !== normalise(bump.name))
+    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+/** Changes pins one after the other, each in a job of its own that saves. */
+async function measureStorage(
+  workbench: Workbench,
+  packages: Packages,
+  changed: readonly Distribution[],
+): Promise<Storage> {
+  const { index, cache, uvBin, action } = workbench;
+  await cache.reset();
+  const place = folder(workbench, `storage-${changed[0]?.project}-${changed[1]?.project}`);
+  const store = join(place, 'store');
+  const spelling = new Map([...packages.pins.keys()].map((name) => [normalise(name), name]));
+  const pins = new Map(packages.pins);
+  let downloads = 0;
+  let closure = 0;
+  const inputs = { install: 'false', installer: 'uv' };
+  for (const [change, original] of [undefined, ...changed].entries()) {
+    if (original !== undefined) {
+      const version = `${original.version}.post${change}`;
+      const file = repack(join(packages.directory, original.filename), version, place);
+      index.add(distributionOf(file, original, version));
+      pins.set(spelling.get(original.project) ?? '', version);
+    }
+    const requirements = requirementsOf({ pins });
+    index.reset();
+    const job = createJob({
+      timeout: 900_000,
+      path: [join(workbench.pythonWith(newestPip), '..'), uvBin],
+      files: { 'requirements.txt': requirements },
+      env: { ...cache.env(), ...environmentOf(workbench) },
+    });
+    try {
+      const main = await job.step({ action, with: inputs });
+      const [post] = await job.post();
+      for (const step of [main, post]) assert.equal(step?.exitCode ?? 0, 0, step?.log.slice(-3000));
+    } finally {
+      job.cleanup();
+    }
+    if (change > 0) downloads = Math.max(downloads, index.artifacts().length);
+    writeFileSync(join(place, 'requirements.txt'), requirements);
+    const given = ['--store', store, '--max-size', '100GB', '--install', 'false', '--json'];
+    const { printed } = await commandLine(workbench, place, 'install', ...given, '--installer=uv');
+    const { wheels } = JSON.parse(printed) as Printed;
+    closure = wheels.reduce((sum, { size }) => sum + size, 0);
+    const service = cache.entries().reduce((sum, { size }) => sum + size, 0);
+    const shown = [service, bytesBelow(store)].map((bytes) => (bytes / closure).toFixed(2));
+    console.log(`growth ${change}/${changed.length}: ${shown.join(' and ')} times the closure`);
   }
-  return changes;
+  return {
+    changes: changed.length,
+    closure,
+    service: cache.entries().reduce((sum, { size }) => sum + size, 0),
+    directory: bytesBelow(store),
+    downloads,
+  };
+}
+
+function distributionOf(file: string, original: Distribution, version: string): Distribution {
+  const content = readFileSync(file);
+  const text = original.metadata.toString();
+  const metadata = Buffer.from(text.replace(/^Version: .*$/m, `Version: ${version}`));
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  return { ...original, version, filename: basename(file), content, metadata, sha256 };
 }
 
 async function measureKeys(workbench: Workbench): Promise<Growth['keys']> {
@@ -116,7 +195,17 @@ async function measureKeys(workbench: Workbench): Promise<Growth['keys']> {
 }
 
 async function measureClosure(workbench: Workbench): Promise<Growth['closure']> {
-  workbench.index.add(...smallPackages(countOfPackages));
+  // Each requires three others; the first one requires all, indirectly.
+  const requiredBy = (number: number): string[] =>
+    [1, 2, 3]
+      .map((each) => 3 * number + each)
+      .filter((each) => each < countOfPackages)
+      .map((each) => `small-${each}>=1.0`);
+  for (let number = 0; number < countOfPackages; number += 1) {
+    const name = `small-${number}`;
+    const made = wheel({ name, version: '1.0', requires: requiredBy(number), size: 16_000 });
+    workbench.index.add(made);
+  }
   const directory = folder(workbench, 'closure');
   writeFileSync(join(directory, 'requirements.txt'), 'small-0==1.0\n');
   const runs: Growth['closure']['runs'][number][] = [];
@@ -139,40 +228,41 @@ function folder({ directory }: Workbench, name: string): string {
 
 /** Runs the command line of the measured build. */
 async function commandLine(
-  { action, python, index, usageHook, directory }: Workbench,
+  workbench: Workbench,
   cwd: string,
   ...args: string[]
 ): Promise<{ printed: string; cost: Cost | undefined }> {
+  const { action, uvBin, usageHook, directory } = workbench;
   const usage = join(directory, `usage-${performance.now()}`);
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [
-      `--require=${usageHook}`,
-      join(action, 'dist', 'cli', 'index.js'),
-      ...args,
-      ...['--python', python],
-    ],
-    {
-      cwd,
-      maxBuffer: 1e9,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: directory,
-        TMPDIR: directory,
-        LANG: 'C.UTF-8',
-        PIP_CONFIG_FILE: '/dev/null',
-        PIP_DISABLE_PIP_VERSION_CHECK: '1',
-        PIP_INDEX_URL: index.url,
-        WHEELHOUSE_BENCH_USAGE: usage,
-      },
+  const program = [`--require=${usageHook}`, join(action, 'dist', 'cli', 'index.js')];
+  const python = ['--python', workbench.pythonWith(newestPip)];
+  const { stdout } = await promisify(execFile)(process.execPath, [...program, ...args, ...python], {
+    cwd,
+    maxBuffer: 1e9,
+    env: {
+      ...environmentOf(workbench),
+      PATH: `${uvBin}:${process.env['PATH'] ?? ''}`,
+      HOME: directory,
+      LANG: 'C.UTF-8',
+      WHEELHOUSE_BENCH_USAGE: usage,
     },
-  );
+  });
   return { printed: stdout, cost: costsIn(usage)[0] };
 }
 
-function bytesIn(directory: string): number {
-  return readdirSync(directory).reduce(
-    (sum, name) => sum + statSync(join(directory, name)).size,
-    0,
-  );
+function environmentOf({ directory, index }: Workbench): Record<string, string> {
+  return {
+    TMPDIR: directory,
+    PIP_CONFIG_FILE: '/dev/null',
+    PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    PIP_INDEX_URL: index.url,
+    UV_NO_CONFIG: '1',
+  };
+}
+
+function bytesBelow(directory: string): number {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(directory, name)))
+    .filter((stats) => stats.isFile())
+    .reduce((sum, { size }) => sum + size, 0);
 }

@@ -3,17 +3,17 @@
  * environment, install, post, in a job of its own with a fresh home and workspace.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
+import type { CacheOperation } from '../__tests__/support/cache-service.ts';
 import type { RequestKind } from '../__tests__/support/index-server.ts';
 import { sitePackages } from '../__tests__/support/python.ts';
 import { createJob, type Job, type StepResult } from '../__tests__/support/runner.ts';
-import { requirementsOf, type WheelSet } from './sets.ts';
-import { type Cost, costsIn, exchangePip, settle, type Workbench } from './workbench.ts';
+import { olderPip } from '../scripts/tools.mjs';
+import { type Packages, requirementsOf } from './packages.ts';
+import { type Cost, costsIn, exchangePip, newestPip, settle, type Workbench } from './workbench.ts';
 
 /** The parts of a step, in order; `rest` is the time between and around them. */
 export const parts = ['restore', 'environment', 'install', 'post', 'rest'] as const;
@@ -27,8 +27,9 @@ export interface Sample {
   readonly requests: Partial<Record<RequestKind, { count: number; bytes: number }>>;
   /** Number of wheels and sdists that the index sent whole. */
   readonly artifacts: number;
-  /** Size in bytes of the cache entry that was restored, or saved if none was. */
-  readonly entry: number;
+  /** Bytes from the cache service and to it. */
+  readonly restored: number;
+  readonly saved: number;
   /** Phases as the action reports them, and the cost of its own processes. */
   readonly own?: {
     readonly phases: Readonly<Record<string, number>>;
@@ -41,15 +42,21 @@ export interface Lane {
   readonly title: string;
   /** Lanes with the same name restore the same cache entry. */
   readonly cacheName: string;
+  /** Whether it restores another entry where the key has none. */
+  readonly hasRestoreKeys: boolean;
+  /** The version of pip that the environment has. */
+  readonly pip: string;
   run(place: Place): Promise<void>;
 }
 
 /** The surroundings of a lane: a job, and a clock for its parts. */
 interface Place {
   readonly workbench: Workbench;
-  readonly set: WheelSet;
+  readonly packages: Packages;
   readonly job: Job;
   readonly environment: string;
+  /** The interpreter that the environment is made with. */
+  readonly python: string;
   /** Runs a command of the step. If it fails, the benchmark fails. */
   run(part: Part, command: string, ...args: string[]): Promise<StepResult>;
   restore(paths: string): Promise<void>;
@@ -61,42 +68,50 @@ interface Place {
 
 const pipFlags = ['-r', 'requirements.txt'];
 
-async function makeVenv({ run, environment }: Place): Promise<string> {
+async function makeVenv({ run, environment }: Place, pip: string): Promise<string> {
   await run('environment', 'python', '-m', 'venv', '.venv');
   // Not timed, because users already have this pip.
-  exchangePip(environment);
+  exchangePip(environment, pip);
   return join(environment, 'bin', 'python');
 }
 
-function pip(id: string, title: string, ...flags: string[]): Lane {
+/** pip with a restored HTTP cache, as with `cache: pip` of setup-python. */
+function pipLane(id: string, title: string, pip: string, ...flags: string[]): Lane {
   return {
-    ...{ id, title, cacheName: 'pip' },
+    ...{ id, title, cacheName: 'pip', hasRestoreKeys: true, pip },
     async run(place) {
       await place.restore('~/.cache/pip');
-      const python = await makeVenv(place);
+      const python = await makeVenv(place, pip);
       await place.run('install', python, '-m', 'pip', 'install', ...flags, ...pipFlags);
       await place.save('~/.cache/pip');
     },
   };
 }
 
-function uv(id: string, title: string, ...flags: string[]): Lane {
+/** uv with a restored cache, as with setup-uv. */
+function uvLane(id: string, title: string, ...flags: string[]): Lane {
   return {
-    ...{ id, title, cacheName: 'uv' },
+    ...{ id, title, cacheName: 'uv', hasRestoreKeys: false, pip: newestPip },
     async run(place) {
       await place.restore('~/.cache/uv');
-      await place.run('environment', 'uv', 'venv', '--python', place.workbench.python);
+      await place.run('environment', 'uv', 'venv', '--python', place.python);
       await place.run('install', 'uv', 'pip', 'install', ...flags, ...pipFlags);
       await place.save('~/.cache/uv');
     },
   };
 }
 
-function action(id: string, title: string, inputs: Record<string, string | boolean>): Lane {
+function actionLane(
+  id: string,
+  title: string,
+  { pip = newestPip, ...inputs }: Record<string, string> & { readonly pip?: string },
+): Lane {
+  const cacheName = `action-${inputs['installer'] ?? 'pip'}`;
   return {
-    ...{ id, title, cacheName: 'action' },
+    ...{ id, title, cacheName, hasRestoreKeys: true, pip },
     async run({ job, workbench, own }) {
-      const main = await job.step({ action: workbench.action, with: { venv: '.venv', ...inputs } });
+      const given = { venv: '.venv', 'cache-suffix': cacheName, ...inputs };
+      const main = await job.step({ action: workbench.action, with: given });
       const [post] = await job.post();
       own(main, post);
     },
@@ -104,48 +119,31 @@ function action(id: string, title: string, inputs: Record<string, string | boole
 }
 
 export const lanes: readonly Lane[] = [
-  pip('pip', 'pip, restored HTTP cache'),
-  pip('pip-no-compile', 'pip --no-compile, restored HTTP cache', '--no-compile'),
-  {
-    ...{ id: 'classic', title: 'classic two commands, restored wheelhouse', cacheName: 'classic' },
-    async run(place) {
-      await place.restore('wheelhouse');
-      const python = await makeVenv(place);
-      const links = ['--find-links', 'wheelhouse'];
-      const wheel = ['-m', 'pip', 'wheel', ...links, '-w', 'wheelhouse', ...pipFlags];
-      await place.run('install', python, ...wheel);
-      const install = ['-m', 'pip', 'install', '--no-index', ...links, ...pipFlags];
-      await place.run('install', python, ...install);
-      await place.save('wheelhouse');
-    },
-  },
+  pipLane('pip', `setup-python, pip ${newestPip}`, newestPip),
+  pipLane('pip-older', `setup-python, pip ${olderPip}`, olderPip),
+  uvLane('uv', 'setup-uv'),
+  uvLane('uv-compile', 'setup-uv, --compile-bytecode', '--compile-bytecode'),
   {
     ...{ id: 'venv', title: 'restored virtual environment', cacheName: 'venv' },
+    ...{ hasRestoreKeys: false, pip: newestPip },
     async run(place) {
       await place.restore('.venv');
       if (!existsSync(place.environment)) {
-        const python = await makeVenv(place);
+        const python = await makeVenv(place, newestPip);
         await place.run('install', python, '-m', 'pip', 'install', ...pipFlags);
       }
       await place.save('.venv');
     },
   },
-  uv('uv', 'uv, restored cache'),
-  uv('uv-compile', 'uv --compile-bytecode, restored cache', '--compile-bytecode'),
-  action('action-pip', 'this action, pip', {}),
-  action('action-uv', 'this action, uv', { installer: 'uv' }),
-  action('action-pip-compile', 'this action, pip, compile-bytecode', { 'compile-bytecode': true }),
-  action('action-uv-compile', 'this action, uv, compile-bytecode', {
-    ...{ installer: 'uv', 'compile-bytecode': true },
+  actionLane('action-pip', `this action, pip ${newestPip}`, {}),
+  actionLane('action-pip-older', `this action, pip ${olderPip}`, { pip: olderPip }),
+  actionLane('action-uv', 'this action, uv', { installer: 'uv' }),
+  actionLane('action-pip-compile', 'this action, pip, compile-bytecode', {
+    'compile-bytecode': 'true',
   }),
-  {
-    ...{ id: 'unpack', title: 'the same files, only unpacked', cacheName: 'unpack' },
-    async run({ run, set }) {
-      const archive = archives.get(set.directory);
-      assert(archive, 'the archive must be created before the measurement');
-      await run('install', 'tar', '--use-compress-program', archive.program, '-xf', archive.file);
-    },
-  },
+  actionLane('action-uv-compile', 'this action, uv, compile-bytecode', {
+    ...{ installer: 'uv', 'compile-bytecode': 'true' },
+  }),
 ];
 
 /** Which requirements a step uses, and what it finds in the cache. */
@@ -153,7 +151,7 @@ export type State = 'cold' | 'exact' | 'bumped';
 
 export interface Circumstances {
   readonly workbench: Workbench;
-  readonly set: WheelSet;
+  readonly packages: Packages;
   readonly state: State;
   /** Part of the cache keys, because entries for one kind of URLs are useless with another. */
   readonly scope: string;
@@ -161,15 +159,16 @@ export interface Circumstances {
 
 /** Runs a lane once. What it saves stays in the cache. */
 export async function runLane(lane: Lane, circumstances: Circumstances): Promise<Sample> {
-  const { workbench, set, state, scope } = circumstances;
-  const { index, cache, bin, uvBin, nodeOptions, peerCache, directory } = workbench;
-  const changed = state === 'bumped' ? { [set.bump.name]: set.bump.to } : {};
-  const requirements = requirementsOf(set, changed);
+  const { workbench, packages, state, scope } = circumstances;
+  const { index, cache, uvBin, nodeOptions, peerCache, directory } = workbench;
+  const { bump } = packages;
+  const requirements = requirementsOf(packages, state === 'bumped' ? { [bump.name]: bump.to } : {});
+  const python = workbench.pythonWith(lane.pip);
   const usage = join(directory, 'usage');
   rmSync(usage, { force: true });
   const job = createJob({
     timeout: 900_000,
-    path: [bin, uvBin],
+    path: [dirname(python), uvBin],
     files: { 'requirements.txt': requirements },
     env: {
       ...cache.env(),
@@ -203,12 +202,12 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
   const key = prefix + createHash('sha256').update(requirements).digest('hex').slice(0, 16);
   const mark = join(job.temp, 'cache-state');
   const cached = (part: Part, operation: string, path: string): Promise<StepResult> => {
-    const args = [peerCache, operation, mark, key, prefix, path];
+    const args = [peerCache, operation, mark, key, lane.hasRestoreKeys ? prefix : '', path];
     return timed(part, job.run(process.execPath, args));
   };
   let own: Sample['own'];
   const place: Place = {
-    ...{ workbench, set, job, add },
+    ...{ workbench, packages, job, add, python },
     environment: join(job.workspace, '.venv'),
     run: (part, command, ...args) => timed(part, job.run(command, args)),
     restore: async (path) => void (await cached('restore', 'restore', path)),
@@ -232,22 +231,26 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
     },
   };
   try {
+    index.prepare();
     await settle();
     index.reset();
     const before = cache.log.length;
     await lane.run(place);
-    if (lane.cacheName !== 'unpack') checkInstalled(place, circumstances);
+    checkInstalled(place, circumstances);
     const requests: Sample['requests'] = {};
     for (const { kind, bytes } of index.log) {
       const sum = requests[kind] ?? { count: 0, bytes: 0 };
       requests[kind] = { count: sum.count + 1, bytes: sum.bytes + bytes };
     }
     const calls = cache.log.slice(before);
-    const used = calls.findLast((call) => ['download', 'finalize'].includes(call.operation))?.key;
-    const entry = cache.entries().findLast((each) => each.key === used)?.size ?? 0;
-    if (lane.cacheName !== 'unpack') checkState(lane, state, calls);
+    checkState(lane, state, calls);
+    const bytesOf = (operation: CacheOperation): number =>
+      calls
+        .filter((call) => call.operation === operation)
+        .reduce((sum, { bytes }) => sum + bytes, 0);
     const artifacts = index.artifacts().length;
-    const sample = { seconds, parts: spent, requests, artifacts, entry };
+    const moved = { restored: bytesOf('download'), saved: bytesOf('upload') };
+    const sample = { seconds, parts: spent, requests, artifacts, ...moved };
     return own === undefined ? sample : { ...sample, own };
   } finally {
     job.cleanup();
@@ -255,13 +258,15 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
 }
 
 /** Checks the installation, because a step that installs nothing is fast. */
-function checkInstalled({ environment }: Place, { set, state }: Circumstances): void {
-  const packages = sitePackages(environment);
-  const installed = new Set(readdirSync(packages));
-  for (const [name, pinned] of set.pins) {
-    const version = state === 'bumped' && name === set.bump.name ? set.bump.to : pinned;
-    const info = `${name.replaceAll('-', '_')}-${version}.dist-info`;
-    assert(installed.has(info), `${info} is missing in ${packages}`);
+function checkInstalled({ environment }: Place, { packages, state }: Circumstances): void {
+  const { pins, bump } = packages;
+  const spelling = (name: string): string => name.replace(/[-_.]+/g, '_').toLowerCase();
+  const directory = sitePackages(environment);
+  const installed = new Set(readdirSync(directory).map(spelling));
+  for (const [name, pinned] of pins) {
+    const version = state === 'bumped' && name === bump.name ? bump.to : pinned;
+    const info = `${name}-${version}.dist-info`;
+    assert(installed.has(spelling(info)), `${info} is missing in ${directory}`);
   }
 }
 
@@ -272,7 +277,8 @@ function checkState(
   calls: readonly { operation: string; status: number }[],
 ): void {
   const operations = new Set(calls.map((call) => call.operation));
-  assert.equal(operations.has('download'), state !== 'cold', `${lane.id}: restored`);
+  const isRestored = state === 'exact' || (state === 'bumped' && lane.hasRestoreKeys);
+  assert.equal(operations.has('download'), isRestored, `${lane.id}: restored`);
   assert.equal(operations.has('finalize'), state !== 'exact', `${lane.id}: saved`);
 }
 
@@ -290,38 +296,4 @@ function phasesIn(log: string): Record<string, number> {
 /** Returns `main`, `transfer` or `post`, the directory of the bundle. */
 function roleOf(program: string): string {
   return /([\w-]+)[\\/]index\.m?js$/.exec(program)?.[1] ?? program;
-}
-
-interface Archive {
-  readonly file: string;
-  readonly program: string;
-}
-
-/** Archives by the directory of their set. */
-const archives = new Map<string, Archive>();
-
-/** Creates an archive of the installed files of a set, without bytecode, unless it exists. */
-export async function makeArchive(workbench: Workbench, set: WheelSet): Promise<void> {
-  const run = promisify(execFile);
-  const hasZstd = await run('zstd', ['--version']).then(
-    () => true,
-    () => false,
-  );
-  const program = hasZstd ? 'zstd' : 'gzip';
-  const file = join(set.directory, `installed.tar.${program}`);
-  archives.set(set.directory, { file, program });
-  if (existsSync(file)) return;
-  const environment = join(workbench.directory, 'to-archive');
-  const requirements = join(workbench.directory, 'to-archive.txt');
-  writeFileSync(requirements, requirementsOf(set));
-  const uv = join(workbench.uvBin, 'uv');
-  const env = { PATH: process.env['PATH'] ?? '', UV_NO_CONFIG: '1', HOME: workbench.directory };
-  await run(uv, ['venv', '--python', workbench.python, environment], { env });
-  const python = join(environment, 'bin', 'python');
-  const install = ['pip', 'install', '--no-index', '--find-links', set.directory];
-  await run(uv, [...install, '--python', python, '-r', requirements], { env });
-  const packages = sitePackages(environment);
-  await run('tar', ['--use-compress-program', program, '-cf', `${file}.new`, '-C', packages, '.']);
-  renameSync(`${file}.new`, file);
-  rmSync(environment, { recursive: true });
 }

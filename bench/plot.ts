@@ -4,8 +4,8 @@ import type { Spread } from './statistics.ts';
 
 export interface Bar {
   readonly title: string;
-  /** This action, a method it is compared with, or a lower bound that nothing can beat. */
-  readonly kind: 'ours' | 'other' | 'floor';
+  /** This action, or a method that it is compared with. */
+  readonly kind: 'ours' | 'other';
   readonly total: Spread;
   /** Medians of the parts. */
   readonly parts: Readonly<Partial<Record<Part, number>>>;

@@ -3,11 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { RequestKind } from '../__tests__/support/index-server.ts';
+import { olderPip } from '../scripts/tools.mjs';
 import type { Growth } from './growth.ts';
 import { lanes, type Part, parts, type Sample } from './lanes.ts';
 import { type Bar, type Group, plot } from './plot.ts';
 import { megabytes, type Spread, seconds, spreadOf, table } from './statistics.ts';
 import { type SuiteResult, suites } from './suites.ts';
+import { newestPip } from './workbench.ts';
 
 export interface Machine {
   /** File system of the steps' directories. */
@@ -22,36 +24,25 @@ export interface Machine {
 /** The content of results.json. */
 export interface Results {
   machine?: Machine;
-  /** By `<packages>/<suite>`. */
   suites: Record<string, SuiteResult>;
   growth?: Growth;
 }
 
-/** The set that the summary, the targets and the chart are about. */
-const reference = 86;
-
 export function writeReport(output: string, results: Results): void {
   const picture = pictureOf(results);
   if (picture !== undefined) writeFileSync(join(output, 'warm-step.svg'), picture);
-  const bySize = Object.keys(results.suites).sort(
-    (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || order(a) - order(b),
-  );
+  const names = Object.keys(suites).filter((name) => results.suites[name] !== undefined);
   const text = [
     '# Results',
     'Written by `npm run bench`; see [how it measures](README.md). Compare figures within a table only: each table is one interleaved run. Times are seconds for the whole step: median (minimum – maximum).',
-    ...(picture === undefined ? [] : ['![Duration of whole warm steps](warm-step.svg)']),
+    ...(picture === undefined ? [] : ['![Duration of whole steps](warm-step.svg)']),
     ...(results.machine ? [machineText(results.machine)] : []),
     ...summaryText(results),
     ...targetsText(results),
-    ...bySize.flatMap((key) => suiteText(key, results.suites[key] as SuiteResult)),
-    ...scaleText(results),
+    ...names.flatMap((name) => suiteText(name, results.suites[name] as SuiteResult)),
     ...(results.growth ? growthText(results.growth) : []),
   ];
   writeFileSync(join(output, 'results.md'), `${text.join('\n\n')}\n`);
-}
-
-function order(key: string): number {
-  return Object.keys(suites).indexOf(key.split('/')[1] ?? '');
 }
 
 function machineText({ system, processor, cores, memory, fileSystem, versions }: Machine): string {
@@ -72,16 +63,15 @@ function medianOf(samples: readonly Sample[], value: (sample: Sample) => number)
   return spreadOf(samples.map(value)).median;
 }
 
-function entrySize(samples: readonly Sample[]): string {
-  const bytes = medianOf(samples, (sample) => sample.entry);
+function traffic(samples: readonly Sample[], way: 'restored' | 'saved'): string {
+  const bytes = medianOf(samples, (sample) => sample[way]);
   return bytes === 0 ? '' : megabytes(bytes);
 }
 
 const kinds: readonly RequestKind[] = ['page', 'metadata', 'wheel', 'sdist', 'redirect'];
 
-function suiteText(key: string, result: SuiteResult): string[] {
-  const [, name = ''] = key.split('/');
-  const { set, rates, samples, repetitions } = result;
+function suiteText(name: string, result: SuiteResult): string[] {
+  const { packages, rates, samples, repetitions } = result;
   const entries = Object.entries(samples).filter(([, list]) => list.length > 0);
   const base = entries[0] ? total(entries[0][1]).median : Number.NaN;
   const rows = entries.map(([id, list]) => {
@@ -95,7 +85,8 @@ function suiteText(key: string, result: SuiteResult): string[] {
       `**${median.toFixed(2)}** (${least.toFixed(2)} – ${most.toFixed(2)})`,
       (median / base).toFixed(2),
       ...parts.map(part),
-      entrySize(list),
+      traffic(list, 'restored'),
+      traffic(list, 'saved'),
     ];
   });
   const requests = entries.map(([id, list]) => {
@@ -110,9 +101,9 @@ function suiteText(key: string, result: SuiteResult): string[] {
   const hasRequests = requests.some((row) => row.slice(1).some(Boolean));
   const rate = `index ${Math.round(rates.index / 1e6)} MB/s, cache service ${Math.round(rates.cache / 1e6)} MB/s (as measured)`;
   return [
-    `## ${set.packages} packages: ${suites[name]?.title ?? name}`,
-    `${megabytes(set.wheelBytes)} of wheels, ${megabytes(set.unpackedBytes)} and ${set.files} files unpacked, ${megabytes(set.sourceBytes)} of it Python; ${repetitions} rounds on ${result.at.slice(0, 10)}; ${rate}.`,
-    table(['', 'whole step', 'ratio', ...parts, 'cache entry'], rows),
+    `## ${suites[name]?.title ?? name}`,
+    `${packages.packages} packages, ${megabytes(packages.wheelBytes)} of wheels, ${megabytes(packages.unpackedBytes)} and ${packages.files} files unpacked, ${megabytes(packages.sourceBytes)} of it Python; ${packages.listed} files on their pages; ${repetitions} rounds on ${result.at.slice(0, 10)}; ${rate}.`,
+    table(['', 'whole step', 'ratio', ...parts, 'restored', 'saved'], rows),
     ...(hasRequests
       ? [
           'Requests to the index in the last round, with the size where it is large; artifacts are wheels and sdists that were sent whole:',
@@ -161,135 +152,103 @@ function unique<T>(values: readonly T[]): T[] {
 
 /** One table for readers in a hurry, and for the project's README. */
 function summaryText(results: Results): string[] {
-  const columns = ['exact', 'rotating', 'redirecting', 'partial', 'compiled', 'cold'].flatMap(
-    (name) => {
-      const result = results.suites[`${reference}/${name}`];
-      return result === undefined ? [] : [{ title: short[name] ?? name, samples: result.samples }];
-    },
-  );
-  // A lane with `-compile` is the same lane with bytecode compilation turned on.
-  const lane = (id: string): string => id.replace(/-compile$/, '');
-  const ids = unique(columns.flatMap(({ samples }) => Object.keys(samples).map(lane)));
+  const columns = Object.entries(suites).flatMap(([name, { title }]) => {
+    const samples = results.suites[name]?.samples;
+    return samples === undefined || name === 'compiled' ? [] : [{ title, samples }];
+  });
   if (columns.length === 0) return [];
+  const ids = unique(columns.flatMap(({ samples }) => Object.keys(samples)));
   const rows = ids.map((id) => [
     titleOf(id),
     ...columns.map(({ samples }) => {
-      const list = samples[id] ?? samples[`${id}-compile`] ?? [];
+      const list = samples[id] ?? [];
       return list.length === 0 ? '' : seconds(total(list).median);
     }),
   ]);
   return [
-    `## Summary for ${reference} packages`,
+    '## Summary',
     'Medians. Compare within a column.',
     table(['', ...columns.map(({ title }) => title)], rows),
   ];
 }
 
-const short: Readonly<Record<string, string>> = {
-  exact: 'exact hit',
-  rotating: 'rotating URLs',
-  redirecting: 'redirects',
-  partial: 'one pin changed',
-  compiled: 'all compile bytecode',
-  cold: 'cold',
-};
+/** Ratios of medians: this action's lane, the lane that it is compared with, and the limit. */
+const ratioTargets: readonly (readonly [
+  what: string,
+  suite: string,
+  ours: string,
+  other: string,
+  limit: number,
+])[] = [
+  ['uv, exact hit, stable URLs : setup-uv', 'exact-stable', 'action-uv', 'uv', 1],
+  ['uv, exact hit, rotating URLs : setup-uv', 'exact-rotating', 'action-uv', 'uv', 0.8],
+  ['uv, exact hit, redirects : setup-uv', 'exact-redirecting', 'action-uv', 'uv', 0.6],
+  ['uv, cold : setup-uv', 'cold-stable', 'action-uv', 'uv', 1.2],
+  ['uv, one pin changed : setup-uv (cold)', 'bumped-stable', 'action-uv', 'uv', 0.8],
+  [
+    `pip ${olderPip}, exact hit : setup-python`,
+    ...(['exact-stable', 'action-pip-older', 'pip-older', 0.33] as const),
+  ],
+  [`pip ${newestPip}, exact hit : setup-python`, 'exact-stable', 'action-pip', 'pip', 0.25],
+  ['pip, cold : setup-python', 'cold-stable', 'action-pip', 'pip', 0.5],
+  ['pip, one pin changed : setup-python', 'bumped-stable', 'action-pip', 'pip', 0.3],
+];
+
+/** Bytes that a change may cost beyond the changed wheels. */
+const changeOverhead = 64_000;
 
 /** The targets of the project, as far as they have been measured. */
 function targetsText(results: Results): string[] {
-  const suite = (name: string): SuiteResult | undefined => results.suites[`${reference}/${name}`];
-  const median = (name: string, lane: string): number =>
-    total(suite(name)?.samples[lane] ?? []).median;
+  const samplesOf = (suite: string, lane: string): readonly Sample[] =>
+    results.suites[suite]?.samples[lane] ?? [];
   const rows: string[][] = [];
   const check = (what: string, limit: number, value: number, shown: (each: number) => string) => {
     if (Number.isNaN(value)) return;
     rows.push([what, `≤ ${shown(limit)}`, shown(value), value <= limit ? 'met' : 'missed']);
   };
-  const ratio = (what: string, limit: number, name: string, ours: string, other: string): void =>
-    check(what, limit, median(name, ours) / median(name, other), (each) => `${each.toFixed(2)} ×`);
-  ratio('exact hit, pip: vs. pip with its restored cache', 0.25, 'exact', 'action-pip', 'pip');
-  ratio('the same, rotating URLs', 0.15, 'rotating', 'action-pip', 'pip');
-  ratio('exact hit, pip: vs. the classic two commands', 0.25, 'exact', 'action-pip', 'classic');
-  ratio('exact hit, uv: vs. uv with its restored cache', 1, 'exact', 'action-uv', 'uv');
-  ratio('exact hit, uv: vs. a restored virtual environment', 1, 'exact', 'action-uv', 'venv');
-  ratio('exact hit, uv: vs. only unpacking', 2.5, 'exact', 'action-uv', 'unpack');
-  ratio(
-    'one pin changed, pip: vs. pip with its restored cache',
-    0.5,
-    'partial',
-    'action-pip',
-    'pip',
-  );
-  const partial = suite('partial')?.samples['action-pip'];
-  if (partial) {
-    const counts = unique(partial.map((sample) => sample.artifacts));
-    const isMet = counts.length === 1 && counts[0] === 1;
-    rows.push([
-      'one pin changed, pip: artifacts',
-      '1',
-      counts.join(', '),
-      isMet ? 'met' : 'missed',
-    ]);
+  const times = (each: number): string => `${each.toFixed(2)} ×`;
+  for (const [what, suite, ours, other, limit] of ratioTargets) {
+    const [one, two] = [ours, other].map((lane) => total(samplesOf(suite, lane)).median);
+    check(what, limit, Number(one) / Number(two), times);
   }
-  const exact = suite('exact');
-  const ours = exact?.samples['action-pip'] ?? [];
-  const cost = (role: string, what: 'cpu' | 'memory'): number =>
-    medianOf(ours, ({ own }) => own?.costs[role]?.[what] ?? 0);
-  const ownCpu = cost('main', 'cpu') + cost('post', 'cpu');
-  check('exact hit, pip: CPU time of main and post', 0.6, ownCpu, (each) => seconds(each));
-  const memory =
-    Math.max(cost('main', 'memory'), cost('post', 'memory')) - (exact?.floor.memory ?? 0);
-  check('exact hit, pip: memory beyond an idle Node process', 120e6, memory, megabytes);
-  const others = Math.min(median('compiled', 'pip'), median('compiled', 'classic'));
-  const compiled = median('compiled', 'action-pip-compile');
-  const shown = (each: number): string => `${each.toFixed(2)} ×`;
-  check('all compile, pip: vs. the faster of the two pip methods', 1, compiled / others, shown);
-  if (results.growth) {
-    const excess = Math.max(...results.growth.changes.map((each) => each.entry / each.closure - 1));
-    const percent = (each: number): string => `${(100 * each).toFixed(1)} %`;
-    const what = `${results.growth.changes.length} changes: size of the entry beyond its wheels`;
-    check(what, 0.02, excess, percent);
+  for (const [lane, installer] of [
+    ['action-uv', 'uv'],
+    ['action-pip', 'pip'],
+  ] as const) {
+    const saved = spreadOf(samplesOf('bumped-stable', lane).map((sample) => sample.saved)).most;
+    const changed = results.suites['bumped-stable']?.packages.changedBytes ?? Number.NaN;
+    const kilobytes = (each: number): string => `${Math.round(each / 1000)} kB`;
+    const what = `${installer}, one pin changed: bytes saved`;
+    check(what, changed + changeOverhead, saved, kilobytes);
+    const artifacts = spreadOf(samplesOf('bumped-stable', lane).map((each) => each.artifacts)).most;
+    check(`${installer}, one pin changed: artifacts`, 1, artifacts, String);
   }
+  for (const [pin, { changes, service, directory, closure }] of Object.entries(
+    results.growth?.storage ?? {},
+  )) {
+    const what = `storage after ${changes} changes, ${pin} : the closure`;
+    check(`${what}; GitHub`, 2, service / closure, times);
+    check(`${what}; directory`, 2, directory / closure, times);
+  }
+  const ours = samplesOf('exact-stable', 'action-uv');
+  const cpu = (role: string): number => medianOf(ours, ({ own }) => own?.costs[role]?.cpu ?? 0);
+  check('uv, exact hit: own CPU time', 0.4, cpu('main') + cpu('post'), seconds);
   if (rows.length === 0) return [];
-  return [`## Targets for ${reference} packages`, table(['target', 'limit', 'measured', ''], rows)];
+  return ['## Targets', table(['target', 'limit', 'measured', ''], rows)];
 }
 
-/** The action's own cost for sets of different sizes, to see whether it is linear in bytes. */
-function scaleText(results: Results): string[] {
-  const exact = Object.entries(results.suites)
-    .filter(([key]) => key.endsWith('/exact'))
-    .map(([, result]) => result)
-    .sort((a, b) => a.set.packages - b.set.packages);
-  if (exact.length < 2) return [];
-  const rows = exact.map(({ set, samples }) => {
-    const ours = samples['action-pip'] ?? [];
-    const cost = (role: string, what: 'cpu' | 'memory'): number =>
-      medianOf(ours, ({ own }) => own?.costs[role]?.[what] ?? 0);
-    return [
-      `${set.packages} packages, ${megabytes(set.wheelBytes)}`,
-      seconds(cost('main', 'cpu') + cost('post', 'cpu')),
-      megabytes(cost('main', 'memory')),
-      seconds(cost('transfer', 'cpu')),
-      megabytes(cost('transfer', 'memory')),
-    ];
-  });
-  const head = [
-    'exact hit',
-    'CPU time, main and post',
-    'memory, main',
-    'CPU time, transfer',
-    'memory, transfer',
-  ];
-  return ['## The action’s own cost by size', table(head, rows)];
-}
-
-function growthText({ changes, keys, closure }: Growth): string[] {
-  const excess = spreadOf(changes.map((each) => 100 * (each.entry / each.closure - 1)));
-  const sizes = spreadOf(changes.map((each) => each.entry));
-  const downloads = unique(changes.map((each) => each.downloads)).join(' or ');
+function growthText({ storage, keys, closure }: Growth): string[] {
   const phases = unique(closure.runs.flatMap((run) => Object.keys(run.seconds)));
   return [
     '## Growth',
-    `${changes.length} changes of one pin of 16, each of which updates the previous entry: the entry is ${excess.least.toFixed(2)} – ${excess.most.toFixed(2)} % bigger than its wheels (${megabytes(sizes.least)} – ${megabytes(sizes.most)}), each change downloads ${downloads} artifact, and the median run takes ${seconds(spreadOf(changes.map((each) => each.seconds)).median)}.`,
+    'All that is stored after a number of changes of one pin each, none of it deleted; uv fills, and each job restores what the one before it saved:',
+    table(
+      ['changed pin', 'changes', 'closure', 'GitHub', 'directory store', 'downloads per change'],
+      Object.entries(storage).map(([pin, each]) => [
+        ...[pin, String(each.changes), megabytes(each.closure), megabytes(each.service)],
+        ...[megabytes(each.directory), String(each.downloads)],
+      ]),
+    ),
     table(
       ['`wheelhouse key`', 'whole command', 'memory'],
       keys.map((each) => [each.of, seconds(each.seconds), megabytes(each.memory)]),
@@ -304,18 +263,18 @@ function growthText({ changes, keys, closure }: Growth): string[] {
   ];
 }
 
-/** The chart of whole warm steps on the three kinds of URLs; undefined if none was measured. */
+/** Suites in the chart, with their titles there. */
+const charted = {
+  'exact-stable': 'exact hit, stable URLs',
+  'exact-rotating': 'exact hit, a new token in each URL',
+  'exact-redirecting': 'exact hit, redirects to signed URLs',
+  'bumped-stable': 'one pin changed',
+} as const;
+
+/** The chart of whole steps on exact hits and after a change; undefined if none was measured. */
 function pictureOf(results: Results): string | undefined {
-  const available = Object.keys(results.suites).map((key) => Number.parseInt(key, 10));
-  const size = available.includes(reference) ? reference : Math.max(0, ...available);
-  const titles: Record<string, string> = {
-    exact: 'stable URLs',
-    rotating: 'a new token in each URL',
-    redirecting: 'redirects to signed URLs',
-    partial: 'one pin changed',
-  };
-  const groups = Object.entries(titles).flatMap(([name, title]): Group[] => {
-    const result = results.suites[`${size}/${name}`];
+  const groups = Object.entries(charted).flatMap(([name, title]): Group[] => {
+    const result = results.suites[name];
     if (result === undefined) return [];
     const bars = Object.entries(result.samples)
       .filter(([, samples]) => samples.length > 0)
@@ -324,15 +283,12 @@ function pictureOf(results: Results): string | undefined {
           part,
           medianOf(samples, (each) => each.parts[part] ?? 0),
         ]);
-        const kind = id.startsWith('action-') ? 'ours' : id === 'unpack' ? 'floor' : 'other';
+        const kind = id.startsWith('action-') ? 'ours' : 'other';
         const ofParts = Object.fromEntries(medians);
         return { title: titleOf(id), kind, total: total(samples), parts: ofParts };
       });
     return [{ title, bars }];
   });
   if (groups.length === 0) return undefined;
-  return plot(
-    groups,
-    `Seconds for a whole warm step with ${size} packages, by installation method`,
-  );
+  return plot(groups, 'Seconds for a whole step that installs, by installation method');
 }

@@ -1,59 +1,66 @@
 /** The suites. Each is one interleaved run that becomes a table. */
 import type { Mode } from '../__tests__/support/index-server.ts';
-import { lanes, makeArchive, runLane, type Sample, type State } from './lanes.ts';
-import type { SetFacts, WheelSet } from './sets.ts';
+import { type Lane, lanes, runLane, type Sample, type State } from './lanes.ts';
+import type { PackageFacts, Packages } from './packages.ts';
 import type { Cost, Workbench } from './workbench.ts';
 
 export interface Suite {
   readonly title: string;
   readonly urls: Mode['urls'];
   readonly state: State;
-  readonly repetitions: number;
   /** Ids of lanes; the first is the reference for the others. */
   readonly lanes: readonly string[];
 }
 
+/** Rounds, unless the command says otherwise. */
+export const defaultRepetitions = 3;
+
+const states: Readonly<Record<State, string>> = {
+  exact: 'Exact hit',
+  bumped: 'One pin changed',
+  cold: 'Cold: nothing in the cache; saved at the end',
+};
+
+const indexes = {
+  stable: { urls: 'stable', title: 'stable URLs' },
+  rotating: { urls: 'query-token', title: 'a new token in each URL' },
+  redirecting: { urls: 'redirect', title: 'URLs that redirect to signed URLs' },
+} as const;
+
+const methods = ['pip', 'uv', 'action-pip', 'action-uv'];
+const moreMethods: Readonly<Record<string, readonly string[]>> = {
+  'exact-stable': ['pip-older', 'venv', 'action-pip-older'],
+};
+
 export const suites: Readonly<Record<string, Suite>> = {
-  exact: {
-    title: 'Exact hit, stable URLs, default settings',
-    ...{ urls: 'stable', state: 'exact', repetitions: 5 },
-    lanes: ['pip', 'classic', 'venv', 'uv', 'action-pip', 'action-uv', 'unpack'],
-  },
-  rotating: {
-    title: 'Exact hit, a new token in each URL',
-    ...{ urls: 'query-token', state: 'exact', repetitions: 3 },
-    lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
-  },
-  redirecting: {
-    title: 'Exact hit, URLs that redirect to signed URLs',
-    ...{ urls: 'redirect', state: 'exact', repetitions: 3 },
-    lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
-  },
-  partial: {
-    title: 'Partial hit: one pin differs from the restored entry',
-    ...{ urls: 'stable', state: 'bumped', repetitions: 3 },
-    lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
-  },
+  ...Object.fromEntries(
+    (Object.keys(states) as State[]).flatMap((state) =>
+      Object.entries(indexes).map(([index, { urls, title }]) => {
+        const name = `${state}-${index}`;
+        const lanes = [...methods, ...(moreMethods[name] ?? [])];
+        return [name, { title: `${states[state]}; ${title}`, urls, state, lanes }];
+      }),
+    ),
+  ),
   compiled: {
-    title: 'Exact hit, bytecode compiled by all',
-    ...{ urls: 'stable', state: 'exact', repetitions: 3 },
-    lanes: ['pip', 'classic', 'uv-compile', 'action-pip-compile', 'action-uv-compile'],
-  },
-  plain: {
-    title: 'Exact hit, bytecode compiled by none',
-    ...{ urls: 'stable', state: 'exact', repetitions: 3 },
-    lanes: ['pip-no-compile', 'uv', 'action-pip', 'action-uv'],
-  },
-  cold: {
-    title: 'Cold: nothing in the cache; saved at the end',
-    ...{ urls: 'stable', state: 'cold', repetitions: 3 },
-    lanes: ['pip', 'classic', 'venv', 'uv', 'action-pip', 'action-uv'],
+    title: 'Exact hit; bytecode compiled by all',
+    ...{ urls: 'stable', state: 'exact' },
+    lanes: ['pip', 'uv-compile', 'action-pip-compile', 'action-uv-compile'],
   },
 };
 
+/** What `npm run bench` measures by default: all that the targets are about. */
+export const defaultSuites = [
+  'exact-stable',
+  'exact-rotating',
+  'exact-redirecting',
+  'bumped-stable',
+  'cold-stable',
+];
+
 /** The results of a suite. */
 export interface SuiteResult {
-  readonly set: SetFacts;
+  readonly packages: PackageFacts;
   readonly repetitions: number;
   /** Samples of each lane, by its id, in the order of the rounds. */
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
@@ -74,7 +81,7 @@ export interface SuiteOptions {
 export async function runSuite(
   name: string,
   workbench: Workbench,
-  set: WheelSet,
+  packages: Packages,
   options: SuiteOptions,
 ): Promise<Pick<SuiteResult, 'repetitions' | 'samples'>> {
   const suite = suites[name];
@@ -84,20 +91,17 @@ export async function runSuite(
   const chosen = suite.lanes
     .filter((id) => options.lanes?.includes(id) ?? true)
     .flatMap((id) => lanes.find((lane) => lane.id === id) ?? []);
-  const repetitions = options.repetitions ?? suite.repetitions;
+  const repetitions = options.repetitions ?? defaultRepetitions;
   workbench.setUrls(suite.urls);
-  if (chosen.some((lane) => lane.id === 'unpack')) await makeArchive(workbench, set);
-  const circumstances = { workbench, set, scope: `${set.facts.packages}-${suite.urls}` };
+  const circumstances = { workbench, packages, scope: suite.urls };
 
   const all = new Set(cache.entries().map((entry) => entry.key));
   if (suite.state === 'cold') {
     for (const key of all) await cache.delete(key);
   } else {
     for (const lane of chosen) {
-      const isCached = [...cache.entries()].some(({ key }) =>
-        key.startsWith(keyPrefix(lane.cacheName)),
-      );
-      if (lane.cacheName === 'unpack' || isCached) continue;
+      const isCached = [...cache.entries()].some(({ key }) => isOf(lane, key));
+      if (isCached) continue;
       console.log(`${name}: filling the cache of ${lane.title}`);
       await runLane(lane, { ...circumstances, state: 'cold' });
     }
@@ -117,7 +121,9 @@ export async function runSuite(
   return { repetitions, samples };
 
   /** The action's keys do not depend on the kind of URLs, so its entries serve all of them. */
-  function keyPrefix(cacheName: string): string {
-    return cacheName === 'action' ? 'wheelhouse-' : `${cacheName}-${circumstances.scope}-`;
+  function isOf(lane: Lane, key: string): boolean {
+    return lane.cacheName.startsWith('action-')
+      ? key.startsWith('wheelhouse-') && key.includes(`-${lane.cacheName}-`)
+      : key.startsWith(`${lane.cacheName}-${suite?.urls}-`);
   }
 }

@@ -22,7 +22,7 @@ import { type IndexServer, type Mode, startIndex } from '../__tests__/support/in
 import { wheel } from '../__tests__/support/packages.ts';
 import { freshPython, sitePackages } from '../__tests__/support/python.ts';
 import { pipDirectory, pipVersions, root, uvCommand } from '../scripts/tools.mjs';
-import { benchCache } from './sets.ts';
+import { benchCache, type Packages } from './packages.ts';
 
 /** Latency in milliseconds, bandwidth in bytes per second. */
 export const links = {
@@ -30,15 +30,14 @@ export const links = {
   cache: { latency: 20, bandwidth: 100e6 },
 } as const;
 
-export const pipVersion = String(pipVersions.at(-1));
+export const newestPip = String(pipVersions.at(-1));
 const run = promisify(execFile);
 
 export interface Workbench {
   /** Contains everything that is measured; removed at the end. */
   readonly directory: string;
-  /** The directory of the Python that steps find on PATH; its pip is `pipVersion`. */
-  readonly bin: string;
-  readonly python: string;
+  /** Returns a Python with that pip and nothing else; steps find it on PATH. */
+  pythonWith(pip: string): string;
   readonly uvBin: string;
   /** NODE_OPTIONS of every measured node process. */
   readonly nodeOptions: string;
@@ -52,20 +51,35 @@ export interface Workbench {
   close(): Promise<void>;
 }
 
-/** @param profiles directory for CPU profiles of all measured node processes */
-export async function startWorkbench(action: string, profiles?: string): Promise<Workbench> {
+/**
+ * Starts the servers; the index offers the packages.
+ * @param profiles directory for CPU profiles of all measured node processes
+ */
+export async function startWorkbench(
+  action: string,
+  { distributions, listed }: Pick<Packages, 'distributions' | 'listed'>,
+  profiles?: string,
+): Promise<Workbench> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'wheelhouse-bench-')));
   // Jobs and servers create their directories here.
   process.env['TMPDIR'] = directory;
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const python = freshPython(join(directory, 'python'), pipVersion);
-  recordBytecode(sitePackages(join(directory, 'python')));
+  const pythons = new Map<string, string>();
   const usageHook = fileURLToPath(new URL('usage.cjs', import.meta.url));
-  const index = await startIndex({ ...links.index });
+  const index = await startIndex({ ...links.index, gzip: true });
+  index.list(listed);
+  index.add(...distributions);
   const cache = await startCacheService({ ...links.cache });
   return {
     directory,
-    ...{ python, bin: dirname(python), uvBin: dirname(uvCommand()) },
+    pythonWith(pip) {
+      const place = join(directory, `python-${pip}`);
+      const python = pythons.get(pip) ?? freshPython(place, pip);
+      if (!pythons.has(pip)) recordBytecode(sitePackages(place));
+      pythons.set(pip, python);
+      return python;
+    },
+    uvBin: dirname(uvCommand()),
     usageHook,
     nodeOptions: [
       `--require=${usageHook}`,
@@ -110,15 +124,15 @@ function recordBytecode(packages: string): void {
 }
 
 /**
- * Replaces the pip of an environment that `python -m venv` created, which depends on the release of
- * Python, by the version that all methods use.
+ * Replaces the pip of an environment that `python -m venv` created: its version depends on the
+ * release of Python.
  */
-export function exchangePip(environment: string): void {
+export function exchangePip(environment: string, version: string): void {
   const packages = sitePackages(environment);
   for (const name of readdirSync(packages)) {
     if (/^pip(?:-.*)?$/.test(name)) rmSync(join(packages, name), { recursive: true });
   }
-  cpSync(pipDirectory(pipVersion), packages, { recursive: true, preserveTimestamps: true });
+  cpSync(pipDirectory(version), packages, { recursive: true, preserveTimestamps: true });
 }
 
 /** Flushes the writes of the last step to disk, so that the next step does not pay for them. */

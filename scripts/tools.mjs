@@ -132,9 +132,15 @@ export function pipWheel(version) {
   return join(cache, `pip-${version}-py3-none-any.whl`);
 }
 
-/** Downloads the versions of pip from the index that pip is configured with. */
-export function ensurePips() {
-  for (const version of pipVersions) {
+/** A version of pip that hosted runners and many Pythons bring, which only benchmarks need. */
+export const olderPip = '24.0';
+
+/**
+ * Downloads versions of pip from the index that pip is configured with.
+ * @param {string[]} versions
+ */
+function ensurePips(versions) {
+  for (const version of versions) {
     if (existsSync(pipDirectory(version)) && existsSync(pipWheel(version))) continue;
     const download = join(cache, `download-${version}-${process.pid}`);
     const unpacked = `${download}-unpacked`;
@@ -387,7 +393,7 @@ export function ensureTools(name) {
   if (missing.length > 0) process.exit(1);
   for (const line of leftOut) console.log(`# ${line}`);
   ensureInstalled();
-  ensurePips();
+  ensurePips(name === 'bench' ? [...pipVersions, olderPip] : pipVersions);
   ensureUv();
   // A minute and a half that the other suites can do without.
   if (name === 'test:more') {

@@ -402,16 +402,45 @@ describe('failures of the index', () => {
   });
 });
 
-test('a slow link delays every request and shares one bandwidth', async (t) => {
+test('a slow link delays every request and limits each connection', async (t) => {
   const large = wheel({ name: 'large', version: '1', size: 400_000 });
   const index = await indexFor(t, [large], { latency: 50, bandwidth: 2_000_000 });
   const [url] = await linksOf(index, 'large');
   const start = performance.now();
-  await Promise.all([bodyOf(url), bodyOf(url)]); // 50 ms + 0.8 MB at 2 MB/s
+  await Promise.all([bodyOf(url), bodyOf(url)]); // 50 ms + 0.4 MB at 2 MB/s each
   const milliseconds = performance.now() - start;
   // Only a lower bound, because a busy machine may take longer.
-  assert.ok(milliseconds > 430, `took ${milliseconds} ms`);
+  assert.ok(milliseconds > 230, `took ${milliseconds} ms`);
   assert.equal(index.bytes('wheel'), 2 * large.content.length);
+});
+
+test("a file that is only listed is on the page and can't be downloaded", async (t) => {
+  const real = wheel({ name: 'alpha', version: '2.0' });
+  const index = await indexFor(t, [real], { gzip: true });
+  const listed = { ...real, version: '1.0', filename: 'alpha-1.0-py3-none-any.whl', yanked: 'old' };
+  index.list([listed]);
+  index.prepare();
+  const page = await fetch(`${index.url}alpha/`, {
+    headers: { accept: 'application/vnd.pypi.simple.v1+json' },
+  });
+  const { files } = (await page.json()) as { files: { filename: string; url: string }[] };
+  assert.deepEqual(
+    files.map(({ filename }) => filename),
+    [real.filename, listed.filename],
+  );
+  const statuses = files.map(async ({ url }) => (await fetch(url)).status);
+  assert.deepEqual(await Promise.all(statuses), [200, 404]);
+});
+
+test('a prepared page with a token is sent once', async (t) => {
+  const real = wheel({ name: 'alpha', version: '2.0' });
+  const index = await indexFor(t, [real], { urls: 'query-token', gzip: true });
+  const read = async (): Promise<string> => {
+    const accept = 'application/vnd.pypi.simple.v1+json';
+    return (await fetch(`${index.url}alpha/`, { headers: { accept } })).text();
+  };
+  index.prepare();
+  assert.notEqual(await read(), await read());
 });
 
 /** Starts an index that is closed when the test ends. */

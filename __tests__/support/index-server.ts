@@ -8,7 +8,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,9 +50,18 @@ export interface Mode {
   pageCaching: string;
   /** Milliseconds before each answer. For benchmarks. */
   latency: number;
-  /** Bytes per second of all answers together; 0 for no limit. For benchmarks. */
+  /** Bytes per second of each connection; 0 for no limit. For benchmarks. */
   bandwidth: number;
 }
+
+/** A file that pages show. */
+export type ListedFile = Pick<
+  Distribution,
+  'project' | 'version' | 'filename' | 'sha256' | 'requiresPython' | 'uploaded'
+> & {
+  /** The reason why it was yanked (PEP 592). */
+  readonly yanked?: string;
+};
 
 /** Options of `startIndex`. */
 export interface IndexOptions extends Partial<Mode> {
@@ -122,6 +131,13 @@ export interface IndexServer {
    * of the object, so `{ ...wheel, content: altered }` is a file that is damaged in transit.
    */
   add(...distributions: Distribution[]): void;
+  /** Adds files to the pages that can't be downloaded. For benchmarks. */
+  list(files: readonly ListedFile[]): void;
+  /**
+   * Renders all pages for clients that accept JSON and gzip, so that an index with many files costs
+   * the next requests nothing. A page with a token is sent once. For benchmarks.
+   */
+  prepare(): void;
   /** Removes a file, whose URL is 404 from then on. Throws if there is none. */
   remove(filename: string): void;
   /** Marks a file as yanked (PEP 592). Throws if there is none. */
@@ -172,11 +188,13 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     ...given,
   };
   const files = new Map<string, Distribution>();
+  const listed = new Map<string, Map<string, ListedFile>>();
   const yanked = new Map<string, string>();
+  const prepared = new Map<string, Answer>();
   const tokens = new Set<string>();
   const log: LogEntry[] = [];
   let failure: Failure | undefined;
-  let linkFreeAt = 0;
+  const freeAt = new WeakMap<Socket, number>();
 
   const identity = tls ? selfSigned() : undefined;
   const serve = (origin: LogEntry['origin']): Server => {
@@ -285,42 +303,81 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     if (path !== canonical) return { status: 301, headers: { location: canonical } };
 
     const asJson = !mode.htmlOnly && (request.headers.accept ?? '').includes(jsonType);
-    let body: string;
-    if (entry.kind === 'root') {
-      const projects = [...new Set([...files.values()].map(({ project }) => project))].sort();
-      body = asJson ? rootJson(projects) : rootHtml(projects);
-    } else {
-      const offered = [...files.values()].filter(({ project }) => project === entry.project);
-      if (offered.length === 0) return { status: 404 };
-      const token = mode.urls.endsWith('-token') ? newToken() : '';
-      const shown = offered.map((file): ShownFile => {
-        const hashes = mode.hashes ? { sha256: file.sha256 } : {};
-        const withMetadata = mode.metadata ?? mode.urls !== 'query-token';
-        const coreMetadata = withMetadata && file.kind === 'wheel' && coreMetadataOf(file);
-        const url = fileUrl(file.filename, token);
-        return { file, url, hashes, coreMetadata, yanked: yanked.get(file.filename) };
-      });
-      body = asJson ? pageJson(entry.project ?? '', shown) : pageHtml(entry.project ?? '', shown);
-    }
+    const gzip = mode.gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+    const name = entry.kind === 'root' ? undefined : entry.project;
+    const answer = rendered(name, asJson, gzip);
+    if (answer === undefined) return { status: 404 };
+    if (request.headers['if-none-match'] !== answer.headers?.['etag']) return answer;
+    return { status: 304, headers: answer.headers ?? {} };
+  }
+
+  /** Returns a page that was rendered before, unless it has a token, or else renders it. */
+  function rendered(
+    project: string | undefined,
+    asJson: boolean,
+    gzip: boolean,
+  ): Answer | undefined {
+    const key = JSON.stringify([project, asJson, gzip, mode]);
+    const answer = prepared.get(key) ?? render(project, asJson, gzip);
+    if (hasTokens()) prepared.delete(key);
+    return answer;
+  }
+
+  /** @param project undefined for the list of all projects */
+  function render(project: string | undefined, asJson: boolean, gzip: boolean): Answer | undefined {
+    const body = project === undefined ? rootBody(asJson) : pageBody(project, asJson);
+    if (body === undefined) return undefined;
     const headers: Record<string, string> = {
       'content-type': asJson ? jsonType : 'text/html; charset=utf-8',
       'cache-control': mode.pageCaching,
       vary: 'Accept, Accept-Encoding',
       etag: etagOf(body),
     };
-    if (request.headers['if-none-match'] === headers.etag) return { status: 304, headers };
-    if (mode.gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
-      return {
-        status: 200,
-        headers: { ...headers, 'content-encoding': 'gzip' },
-        body: gzipSync(body),
-      };
-    }
-    return { status: 200, headers, body };
+    if (!gzip) return { status: 200, headers, body };
+    return {
+      status: 200,
+      headers: { ...headers, 'content-encoding': 'gzip' },
+      body: gzipSync(body, { level: 1 }),
+    };
   }
 
-  function coreMetadataOf({ metadata }: Distribution): true | { sha256: string } {
+  function rootBody(asJson: boolean): string {
+    const projects = [...listed.keys()].sort();
+    return asJson ? rootJson(projects) : rootHtml(projects);
+  }
+
+  function pageBody(project: string, asJson: boolean): string | undefined {
+    const offered = [...(listed.get(project)?.values() ?? [])];
+    if (offered.length === 0) return undefined;
+    const token = hasTokens() ? newToken() : '';
+    const withMetadata = mode.metadata ?? mode.urls !== 'query-token';
+    const shown = offered.map((file): ShownFile => {
+      const hashes = mode.hashes ? { sha256: file.sha256 } : {};
+      const isWheel = file.filename.endsWith('.whl');
+      const coreMetadata = withMetadata && isWheel && coreMetadataOf(file);
+      const url = fileUrl(file.filename, token);
+      const why = yanked.get(file.filename) ?? file.yanked;
+      return {
+        file,
+        size: files.get(file.filename)?.content.length,
+        url,
+        hashes,
+        coreMetadata,
+        yanked: why,
+      };
+    });
+    return asJson ? pageJson(project, shown) : pageHtml(project, shown);
+  }
+
+  function hasTokens(): boolean {
+    return mode.urls.endsWith('-token');
+  }
+
+  function coreMetadataOf({ filename, sha256 }: ListedFile): true | { sha256: string } {
     if (!mode.hashes) return true;
+    const metadata = files.get(filename)?.metadata;
+    // Nobody can ask for the metadata of a file that is only listed.
+    if (metadata === undefined) return { sha256 };
     return { sha256: createHash('sha256').update(metadata).digest('hex') };
   }
 
@@ -380,11 +437,14 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
       response.end(content);
       return;
     }
-    const chunk = 16 * 1024;
-    linkFreeAt = Math.max(linkFreeAt, Date.now());
+    const chunk = 64 * 1024;
+    const { socket } = response;
+    if (socket === null) return;
+    let linkFreeAt = Math.max(freeAt.get(socket) ?? 0, Date.now());
     for (let offset = 0; offset < content.length && !response.destroyed; offset += chunk) {
       const part = content.subarray(offset, offset + chunk);
       linkFreeAt += (1000 * part.length) / mode.bandwidth;
+      freeAt.set(socket, linkFreeAt);
       // Timers are accurate to a millisecond; the next one makes up for a delay of the last.
       const ahead = linkFreeAt - Date.now();
       if (ahead > 1) await sleep(ahead);
@@ -398,8 +458,18 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     await Promise.all([shut(servers.index), shut(servers.files)]);
   }
 
-  function offered(filename: string): void {
-    if (!files.has(filename)) throw new Error(`the index has no file ${filename}`);
+  function offered(filename: string): Distribution {
+    const file = files.get(filename);
+    if (file === undefined) throw new Error(`the index has no file ${filename}`);
+    return file;
+  }
+
+  function show(shown: readonly ListedFile[]): void {
+    for (const file of shown) {
+      const page = listed.get(file.project) ?? new Map<string, ListedFile>();
+      listed.set(file.project, page.set(file.filename, file));
+    }
+    prepared.clear();
   }
 
   const selected = (kind?: RequestKind): LogEntry[] =>
@@ -413,15 +483,30 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     log,
     add(...added) {
       for (const file of added) files.set(file.filename, file);
+      show(added);
+    },
+    list: show,
+    prepare() {
+      for (const project of listed.keys()) {
+        const form = [project, !mode.htmlOnly, mode.gzip] as const;
+        const key = JSON.stringify([...form, mode]);
+        const answer = prepared.get(key) ?? render(...form);
+        if (answer) prepared.set(key, answer);
+      }
     },
     remove(filename) {
-      offered(filename);
+      const { project } = offered(filename);
       files.delete(filename);
       yanked.delete(filename);
+      const page = listed.get(project);
+      page?.delete(filename);
+      if (page?.size === 0) listed.delete(project);
+      prepared.clear();
     },
     yank(filename, reason = '') {
       offered(filename);
       yanked.set(filename, reason);
+      prepared.clear();
     },
     async fail(next) {
       failure = next;
@@ -446,7 +531,9 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
 }
 
 interface ShownFile {
-  file: Distribution;
+  file: ListedFile;
+  /** Undefined for a file that is only listed. */
+  size: number | undefined;
   url: string;
   hashes: { sha256?: string };
   coreMetadata: false | true | { sha256: string };
@@ -464,11 +551,11 @@ function rootHtml(projects: string[]): string {
 const apiVersion = { 'api-version': '1.1' };
 
 function pageJson(name: string, shown: ShownFile[]): string {
-  const files = shown.map(({ file, url, hashes, coreMetadata, yanked }) => ({
+  const files = shown.map(({ file, size, url, hashes, coreMetadata, yanked }) => ({
     filename: file.filename,
     url,
     hashes,
-    size: file.content.length,
+    ...(size === undefined ? {} : { size }),
     ...(file.uploaded === undefined ? {} : { 'upload-time': file.uploaded }),
     'requires-python': file.requiresPython ?? null,
     // Without its first name, `dist-info-metadata`, which makes pip 22.3 to 23.1 crash: PEP 714.
