@@ -17,11 +17,11 @@ import { directRequirements, isCacheable, type RequestedSet } from './logic/requ
 import type { State } from './logic/state.ts';
 import type { Report } from './logic/summary.ts';
 import { wheelsToHash } from './logic/verification.ts';
-import type { Inspected, Reporter, World } from './ports.ts';
+import type { CacheStore, Inspected, Reporter, World } from './ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
 import { defaultPlace, type Found, findWheelhouse, type Serving } from './restore.ts';
 import type { InstallRun, Run } from './run.ts';
-import { type Supply, saveKeyOf, supply } from './supply.ts';
+import { changeOf, type Supply, saveKeyOf, supply } from './supply.ts';
 import { Timer } from './timer.ts';
 import { Tools } from './tools.ts';
 
@@ -69,22 +69,31 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     let supplied = await supply(run, world, found);
     supplied = await installSupply(run, world, supplied);
     const wheelhouse = await publish(run, world, supplied);
-    const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
-    const manifest = manifestDigest(supplied.manifest);
     return {
       request,
       requested: run.requested,
       report: reportOf(run, supplied),
-      states: [
-        ...tools.states,
-        ...(saveKey === undefined ? [] : [{ wheelhouse, key: saveKey, manifest }]),
-      ],
+      states: [...tools.states, ...statesOf(run, supplied, wheelhouse, store)],
       wheelhouse,
       interpreter: run.interpreter,
     };
   } finally {
     await wheelhouses.remove(workplace);
   }
+}
+
+/** What the post step saves of a run. */
+function statesOf(
+  { request }: Run,
+  supplied: Supply,
+  wheelhouse: string,
+  { sharesFiles }: CacheStore,
+): State[] {
+  const key = request.saveCache ? saveKeyOf(supplied) : undefined;
+  if (key === undefined) return [];
+  const manifest = manifestDigest(supplied.manifest);
+  const change = sharesFiles ? undefined : changeOf(supplied);
+  return [{ wheelhouse, key, manifest, ...(change === undefined ? {} : { change }) }];
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What the story needs from the world. Each interface has one adapter in `world/`. */
+import type { BaseReference } from './logic/change-entry.ts';
 import type { LocalProject } from './logic/local-project.ts';
 import type { LockTool } from './logic/lock-files.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
@@ -10,6 +11,8 @@ import type { RequirementFile } from './logic/requirements.ts';
 export interface CacheStore {
   /** Why nothing can be restored or saved, as the end of a sentence; undefined when it works. */
   readonly unavailable: string | undefined;
+  /** Entries share equal files, so that a whole wheelhouse costs no more than what is new in it. */
+  readonly sharesFiles: boolean;
   /** Start slow preparation now; a restore will follow. */
   warmUp(): void;
   /**
@@ -271,8 +274,24 @@ export interface Wheelhouses {
   workplace(parent: string): Promise<string>;
   /** Makes an empty directory in a workplace. */
   stage(workplace: string): Promise<string>;
-  /** Links the files of a directory into another one. */
-  share(directory: string, staged: string): Promise<void>;
+  /** Links the files of a directory into another one; only the given ones, if any are given. */
+  share(directory: string, staged: string, files?: readonly string[]): Promise<void>;
+  /** Writes the file that makes a directory a change. */
+  writeBase(directory: string, base: BaseReference): Promise<void>;
+  /** Whether a directory has such a file. */
+  isChange(directory: string): Promise<boolean>;
+  /**
+   * Reads and deletes that file.
+   * @returns undefined when there is none
+   * @throws ManifestError when it is not valid
+   */
+  takeBase(directory: string): Promise<BaseReference | undefined>;
+  /**
+   * Moves the wheels that a wheelhouse lacks from another directory. Follows no links.
+   * @returns their paths, relative to the wheelhouse
+   * @throws ManifestError when the manifest of the wheelhouse can't be used
+   */
+  supplement(directory: string, from: string): Promise<ReadonlySet<string>>;
   /**
    * Prepares a wheelhouse for filling: moves all wheels into one directory, and replaces links by
    * copies, which may be written to.

@@ -1,8 +1,10 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
+import { completeChange } from './complete-change.ts';
+import { type FullEntry, fullEntryOf } from './logic/change-entry.ts';
 import { messageOf, UserError } from './logic/errors.ts';
 import { generations, type Keys, matchKind } from './logic/key.ts';
-import { ManifestError, manifestFile, wheelPath } from './logic/manifest.ts';
+import { absence, ManifestError, manifestFile, wheelPath } from './logic/manifest.ts';
 import type { Request } from './logic/model.ts';
 import {
   decisiveMarkers,
@@ -17,7 +19,13 @@ import type { Run } from './run.ts';
 /** Where a wheelhouse was found; its name is a path or a key. */
 export type Origin =
   | { readonly kind: 'disk'; readonly name: string }
-  | { readonly kind: 'cache'; readonly name: string; readonly isExact: boolean };
+  | {
+      readonly kind: 'cache';
+      readonly name: string;
+      readonly isExact: boolean;
+      /** What a change can be saved upon, if nothing is missing or damaged. */
+      readonly full: FullEntry;
+    };
 
 /** No wheelhouse fits. */
 export interface Nothing {
@@ -220,10 +228,15 @@ async function fromCache(
   const kind = matchKind(key, { ...run.keys, primary: wantedKey });
   try {
     if (kind === 'foreign') throw new ManifestError('its key does not match any requested key');
+    const completion = await completeChange(run, world, directory, key);
     const inspected = await wheelhouses.inspect(directory, 'sizes');
     if (inspected === undefined) throw new ManifestError('it is empty');
-    const origin = { kind: 'cache', name: key, isExact: kind === 'exact' } as const;
-    return await assess(run, world, directory, inspected, origin);
+    const { wheels } = inspected.manifest;
+    const change = completion.kind === 'change' ? completion : undefined;
+    const full = fullEntryOf(key, wheels, change);
+    const origin = { kind: 'cache', name: key, isExact: kind === 'exact', full } as const;
+    const excused = completion.kind === 'incomplete' ? wheels.map(absence) : [];
+    return await assess(run, world, directory, inspected, origin, excused);
   } catch (error) {
     reporter.warning(`The cache entry ${key} is not used: ${messageOf(error)}.`);
     await wheelhouses.remove(directory);
@@ -234,13 +247,17 @@ async function fromCache(
 /** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
 
-/** Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them. */
+/**
+ * Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them.
+ * @param excused faults that are no damage
+ */
 async function assess(
   run: Run,
   world: World,
   directory: string,
   found: Inspected,
   origin: Origin,
+  excused: readonly string[] = [],
 ): Promise<Candidate> {
   const { manifest } = found;
   const { wheelhouses, reporter } = world;
@@ -253,9 +270,10 @@ async function assess(
   }
   if (judged.kind === 'unusable') throw new ManifestError(judged.reason);
   const { faults } = inspected;
-  if (faults.length > 0) {
-    const shown = faults.slice(0, maxFaultsShown).join('; ');
-    const hidden = faults.length - maxFaultsShown;
+  const damage = faults.filter((fault) => !excused.includes(fault));
+  if (damage.length > 0) {
+    const shown = damage.slice(0, maxFaultsShown).join('; ');
+    const hidden = damage.length - maxFaultsShown;
     const more = hidden > 0 ? ` and ${hidden} more` : '';
     reporter.warning(
       `The wheelhouse from ${origin.name} is partly damaged; reusing the intact wheels. Problems: ${shown}${more}.`,

@@ -21,12 +21,14 @@ export async function saveFromState(text: string): Promise<void> {
       );
       return;
     }
+    const temporary = process.env['RUNNER_TEMP'] || tmpdir();
     const world = {
       reporter,
+      temporary,
       wheelhouses: wheelhousesAdapter(),
       store: githubCache({
         environment: process.env,
-        temporary: process.env['RUNNER_TEMP'] || tmpdir(),
+        temporary,
         program: transferProgram(),
         reporter,
       }),

@@ -4,6 +4,7 @@
  */
 import { checkIndex, chooseIndex, IndexDown, indexAfterMirror } from './choose-index.ts';
 import { fill } from './fill.ts';
+import { type Change, changeUpon } from './logic/change-entry.ts';
 import { age } from './logic/freshness.ts';
 import { type Manifest, sameWheels } from './logic/manifest.ts';
 import { FillError } from './pip.ts';
@@ -60,6 +61,14 @@ export function saveKeyOf(supplied: Supply): string | undefined {
     JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
     sameWheels(found.base.manifest.wheels, manifest.wheels);
   return isSaved ? undefined : found.saveKey;
+}
+
+/** @returns what to save of a filled wheelhouse; undefined for everything */
+export function changeOf({ found, manifest }: Supply): Change | undefined {
+  if (found.state !== 'usable' || found.origin.kind !== 'cache') return undefined;
+  // A change upon damage would be damaged too.
+  if (found.base.faults.length > 0) return undefined;
+  return changeUpon(found.origin.full, manifest.wheels);
 }
 
 /** Puts the wheels of a wheelhouse back that was made for this very request. */

@@ -11,10 +11,28 @@ const state: State = {
   manifest: 'ab',
 };
 
+const base = { key: 'wheelhouse-v2-linux-base', size: 100, saved: 10 };
+const change = { base, wheels: ['a-1.0-py3-none-any.whl'] };
+
+function anyState(text: fc.Arbitrary<string>): fc.Arbitrary<State> {
+  const bytes = fc.maxSafeNat();
+  const key = fc.stringMatching(/^[a-z0-9._-]{1,100}$/);
+  return fc.record(
+    {
+      ...{ wheelhouse: text, key: text, manifest: text },
+      change: fc.record({
+        base: fc.record({ key, size: bytes, saved: bytes }),
+        wheels: fc.array(text),
+      }),
+    },
+    { requiredKeys: ['wheelhouse', 'key', 'manifest'] },
+  );
+}
+
 test('formatted states are parsed to the same values', () => {
   const text = fc.stringMatching(/^[^\p{Cc}\u2028\u2029]+$/u);
   fc.assert(
-    fc.property(fc.array(fc.record({ wheelhouse: text, key: text, manifest: text })), (value) => {
+    fc.property(fc.array(anyState(text)), (value) => {
       const written = formatState(value, token);
       // Records of fast-check have no prototype.
       assert.deepEqual(parseState(written, token), structuredClone(value));
@@ -26,19 +44,27 @@ test('formatted states are parsed to the same values', () => {
 
 describe('nothing is done with', () => {
   const whole = JSON.parse(formatState([state], token)) as Record<string, unknown>;
-  const changed = (change: Partial<State>): string =>
-    JSON.stringify({ ...whole, wheelhouses: [{ ...state, ...change }] });
+  const changed = (fields: Partial<State>): string =>
+    JSON.stringify({ ...whole, wheelhouses: [{ ...state, ...fields }] });
+  const wholeChange = JSON.parse(formatState([{ ...state, change }], token)) as object;
+  const otherChange = (fields: Partial<State>): string =>
+    JSON.stringify({ ...wholeChange, wheelhouses: [{ ...state, change, ...fields }] });
   const table: Record<string, string> = {
     'one more wheelhouse': JSON.stringify({ ...whole, wheelhouses: [state, state] }),
     'a wheelhouse less': JSON.stringify({ ...whole, wheelhouses: [] }),
     'no state': '',
-    'what is not JSON': '{"version":3',
+    'what is not JSON': '{"version":4',
     'a text': '"x"',
     null: 'null',
     'a list': '[1]',
-    'another version': JSON.stringify({ ...whole, version: 2 }),
-    'a version that is a text': JSON.stringify({ ...whole, version: '3' }),
+    'another version': JSON.stringify({ ...whole, version: 3 }),
+    'a version that is a text': JSON.stringify({ ...whole, version: '4' }),
     'another key': changed({ key: 'wheelhouse-v2-windows' }),
+    'a change instead of everything': changed({ change }),
+    'everything instead of a change': JSON.stringify({ ...wholeChange, wheelhouses: [state] }),
+    'another base': otherChange({ change: { ...change, base: { ...base, key: 'x' } } }),
+    'another size of the base': otherChange({ change: { ...change, base: { ...base, size: 1 } } }),
+    'other wheels of a change': otherChange({ change: { ...change, wheels: ['../x'] } }),
     'another directory': changed({ wheelhouse: '/tmp/evil' }),
     'another manifest': changed({ manifest: 'cd' }),
     'a signature with another token': formatState([state], 'another token'),
@@ -61,7 +87,7 @@ describe('nothing is done with', () => {
   test('values of other states in the fields of this one', () => {
     const moved = { ...state, wheelhouse: state.key, key: state.wheelhouse };
     const { signature } = JSON.parse(formatState([state], token)) as { signature: string };
-    const forged = JSON.stringify({ version: 3, wheelhouses: [moved], signature });
+    const forged = JSON.stringify({ version: 4, wheelhouses: [moved], signature });
     assert.equal(parseState(forged, token), undefined);
   });
 });
@@ -86,7 +112,7 @@ describe('arbitrary texts give no state', () => {
       fc.property(fc.jsonValue(), fields, (value, replaced) => {
         assert.equal(parseState(JSON.stringify(value), token), undefined);
         const text = JSON.stringify({
-          ...{ version: 3, wheelhouses: [state], signature: 'ab' },
+          ...{ version: 4, wheelhouses: [state], signature: 'ab' },
           ...replaced,
         });
         assert.equal(parseState(text, token), undefined);

@@ -21,7 +21,7 @@ import { type Host, type InputName, loadRequest } from '../../src/inputs.ts';
 import { install, type Outcome } from '../../src/install.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
 import type { Health } from '../../src/logic/project-page.ts';
-import type { PipResult, Python, Reporter, World } from '../../src/ports.ts';
+import type { CacheStore, PipResult, Python, Reporter, World } from '../../src/ports.ts';
 import { save } from '../../src/save.ts';
 import { sourcesAdapter } from '../../src/world/sources.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
@@ -57,6 +57,8 @@ export interface Fake {
   readonly said: string[];
   readonly log: string[];
   now: Date;
+  /** Bytes of each wheel that pip downloads, if they are more than its name. */
+  wheelSize: number;
   /** The version of the environment's pip. */
   pip: string;
   /** The limits by upload time of the pips that filled. */
@@ -92,9 +94,18 @@ const interpreter: Interpreter = {
   pipCache: '',
 };
 
-export function fakeWorld(projects: Projects): Fake {
+const roots: string[] = [];
+process.once('exit', () => {
+  for (const root of roots) rmSync(root, { recursive: true, force: true });
+});
+
+/** @param storeAt makes its store in a directory; by default that of the command line */
+export function fakeWorld(
+  projects: Projects,
+  storeAt: (root: string, reporter: Reporter) => CacheStore = directoryCache,
+): Fake {
   const root = mkdtempSync(join(tmpdir(), 'story-'));
-  process.once('exit', () => rmSync(root, { recursive: true, force: true }));
+  roots.push(root);
   const workspace = join(root, 'workspace');
   for (const name of ['workspace', 'temp', 'site']) mkdirSync(join(root, name));
   const said: string[] = [];
@@ -115,10 +126,11 @@ export function fakeWorld(projects: Projects): Fake {
     ...{ workspace, directory: workspace, temporary: join(root, 'temp') },
     ...{ environment: {}, event: undefined },
   };
+  const store = storeAt(join(root, 'store'), reporter);
   const fake: Fake = {
     host,
     get world() {
-      return worldOf(fake, reporter);
+      return worldOf(fake, reporter, store);
     },
     indexes: { [indexUrl]: fakeIndex(projects) },
     installed: new Map([['pip', '25.0']]),
@@ -126,6 +138,7 @@ export function fakeWorld(projects: Projects): Fake {
     installFails: undefined,
     ...{ said, log, root },
     now: new Date('2026-11-21T12:00:00Z'),
+    wheelSize: 0,
     pip: '25.0',
     limits: [],
     entries() {
@@ -152,14 +165,15 @@ export function fakeWorld(projects: Projects): Fake {
       const { request } = loadRequest((name) => given[name] ?? '', host);
       const { world } = fake;
       const outcome = await install(request, world);
-      for (const state of outcome.states) await save(state, world);
+      const { temporary } = host;
+      for (const state of outcome.states) await save(state, { ...world, temporary });
       return outcome;
     },
   };
   return fake;
 }
 
-function worldOf(fake: Fake, reporter: Reporter): World {
+function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
   return {
     python: fakePython(fake),
     lockTools: {
@@ -174,7 +188,7 @@ function worldOf(fake: Fake, reporter: Reporter): World {
     },
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
-    store: directoryCache(join(fake.root, 'store'), reporter),
+    store,
     indexProbe: {
       probe: async (url) =>
         fake.indexes[url]?.health ?? { state: 'down', reason: 'its host name does not exist' },
@@ -252,7 +266,7 @@ function fakePython(fake: Fake): Python {
       const file = wheelFile(name, version);
       const at = join(optionOf(args, 'wheel-dir'), file);
       if (existsSync(at)) return `File was already downloaded ${at}`;
-      writeFileSync(at, `${name} ${version}`);
+      writeFileSync(at, `${name} ${version}`.padEnd(fake.wheelSize));
       index.fetched.push(file);
       return `Saved ${at}`;
     });

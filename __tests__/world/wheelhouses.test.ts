@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import { lockTexts, type Manifest, type Wheel } from '../../src/logic/manifest.ts';
+import { lockTexts, type Manifest, type Wheel, wheelPath } from '../../src/logic/manifest.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
 import { manifestWheel } from '../support/fixtures.ts';
 
@@ -133,6 +133,51 @@ test('a link in place of the build directory is not followed', async () => {
   await wheelhouses.keepOnly(directory, ['build/setuptools-1.0-py3-none-any.whl']);
   assert.ok(!existsSync(path.join(directory, 'build')));
   assert.equal(readdirSync(path.join(root, 'elsewhere')).length, 1);
+});
+
+test('supplement moves only the wheels that the manifest lists and the directory lacks', async () => {
+  const [own, other, build] = [
+    wheel('own', 'runtime'),
+    wheel('other', 'runtime'),
+    wheel('setuptools', 'build'),
+  ];
+  const manifest = manifestOf(own, other, build);
+  await wheelhouses.seal(directory, manifest);
+  const base = path.join(root, 'base');
+  mkdirSync(path.join(base, 'build'), { recursive: true });
+  for (const each of [other, build]) {
+    renameSync(path.join(directory, wheelPath(each)), path.join(base, wheelPath(each)));
+  }
+  writeFileSync(path.join(base, own.file), 'another content');
+  writeFileSync(path.join(base, 'evil-1.0-py3-none-any.whl'), 'evil');
+  const moved = await wheelhouses.supplement(directory, base);
+  assert.deepEqual([...moved].sort(), [wheelPath(build), other.file].sort());
+  assert.deepEqual((await wheelhouses.inspect(directory, 'content'))?.faults, []);
+});
+
+for (const at of ['the base', 'the change'] as const) {
+  test(`supplement does not follow a link in place of the build directory of ${at}`, async () => {
+    const build = wheel('setuptools', 'build');
+    await wheelhouses.seal(directory, manifestOf(build));
+    const base = path.join(root, 'base');
+    const outside = path.join(root, 'outside');
+    renameSync(path.join(directory, 'build'), outside);
+    mkdirSync(base);
+    if (at === 'the change') {
+      mkdirSync(path.join(base, 'build'));
+      renameSync(path.join(outside, build.file), path.join(base, wheelPath(build)));
+    }
+    symlinkSync(outside, path.join(at === 'the base' ? base : directory, 'build'));
+    assert.deepEqual([...(await wheelhouses.supplement(directory, base))], []);
+    assert.deepEqual(readdirSync(outside), at === 'the base' ? [build.file] : []);
+  });
+}
+
+test('a file that names the base is not read through a link', async () => {
+  const secret = path.join(directory, 'secret');
+  writeFileSync(secret, '{}');
+  symlinkSync(secret, path.join(directory, 'base.json'));
+  await assert.rejects(wheelhouses.takeBase(directory), /base\.json is not a regular file/);
 });
 
 test('keepOnly deletes files whose names are not valid UTF-8', async () => {

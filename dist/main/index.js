@@ -28773,7 +28773,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 5613:
+/***/ 4541:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30658,6 +30658,47 @@ function possibleNames(file) {
     return parts.map((_part, index) => (0,logic_names/* normalizeName */.Pc)(parts.slice(0, index + 1).join('-')));
 }
 
+;// CONCATENATED MODULE: ./lib/complete-change.js
+
+/**
+ * Moves the wheels that a restored entry leaves out into its directory, if it is a change. Trusts
+ * nothing that the entry says: the base must be a full entry that this run may restore, and all
+ * wheels still have to be verified.
+ * @param key of the entry
+ * @throws ManifestError when the entry can't be used
+ */
+async function completeChange(run, world, directory, key) {
+    const { wheelhouses, reporter } = world;
+    const base = await wheelhouses.takeBase(directory);
+    if (base === undefined)
+        return { kind: 'full' };
+    const staged = await wheelhouses.stage(run.workplace);
+    try {
+        const fault = await restoreBase(run, world, staged, base.key);
+        if (fault === undefined) {
+            return { kind: 'change', base, moved: await wheelhouses.supplement(directory, staged) };
+        }
+        reporter.info(`${key} contains only what has changed since ${base.key}, which ${fault}. Other wheels come from the index.`);
+        return { kind: 'incomplete' };
+    }
+    finally {
+        await wheelhouses.remove(staged);
+    }
+}
+/** @returns why it is of no use, as the end of a sentence */
+async function restoreBase({ keys }, { store, wheelhouses }, directory, key) {
+    if (matchKind(key, keys) === 'foreign')
+        return 'does not match any requested key';
+    const restored = await store.restore(directory, key, []);
+    if (restored?.key !== key)
+        return 'is not in the cache';
+    if (!restored.arrived)
+        return 'could not be restored';
+    return (await wheelhouses.isChange(directory)) ? 'is not a full entry' : undefined;
+}
+
+// EXTERNAL MODULE: ./lib/logic/change-entry.js
+var change_entry = __nccwpck_require__(3385);
 ;// CONCATENATED MODULE: ./lib/logic/admission.js
 /** Which wheels of an earlier wheelhouse the hashes of the request allow. */
 
@@ -30851,6 +30892,8 @@ function isVersion(version, pin) {
 
 
 
+
+
 /** @returns the default path of a wheelhouse; the input `wheelhouse` names another */
 function defaultPlace(request, keys) {
     return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
@@ -30986,11 +31029,16 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
+        const completion = await completeChange(run, world, directory, key);
         const inspected = await wheelhouses.inspect(directory, 'sizes');
         if (inspected === undefined)
             throw new logic_manifest/* ManifestError */.Sh('it is empty');
-        const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
-        return await assess(run, world, directory, inspected, origin);
+        const { wheels } = inspected.manifest;
+        const change = completion.kind === 'change' ? completion : undefined;
+        const full = (0,change_entry/* fullEntryOf */.P$)(key, wheels, change);
+        const origin = { kind: 'cache', name: key, isExact: kind === 'exact', full };
+        const excused = completion.kind === 'incomplete' ? wheels.map(logic_manifest/* absence */.An) : [];
+        return await assess(run, world, directory, inspected, origin, excused);
     }
     catch (error) {
         reporter.warning(`The cache entry ${key} is not used: ${(0,errors/* messageOf */.bD)(error)}.`);
@@ -31000,8 +31048,11 @@ async function fromCache(run, world, directory, { key, wantedKey }) {
 }
 /** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
-/** Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them. */
-async function assess(run, world, directory, found, origin) {
+/**
+ * Assesses a wheelhouse. Unless it serves, its wheels are hashed before anything is made of them.
+ * @param excused faults that are no damage
+ */
+async function assess(run, world, directory, found, origin, excused = []) {
     const { manifest } = found;
     const { wheelhouses, reporter } = world;
     const wanted = wantedOf(run, world.now());
@@ -31014,9 +31065,10 @@ async function assess(run, world, directory, found, origin) {
     if (judged.kind === 'unusable')
         throw new logic_manifest/* ManifestError */.Sh(judged.reason);
     const { faults } = inspected;
-    if (faults.length > 0) {
-        const shown = faults.slice(0, maxFaultsShown).join('; ');
-        const hidden = faults.length - maxFaultsShown;
+    const damage = faults.filter((fault) => !excused.includes(fault));
+    if (damage.length > 0) {
+        const shown = damage.slice(0, maxFaultsShown).join('; ');
+        const hidden = damage.length - maxFaultsShown;
         const more = hidden > 0 ? ` and ${hidden} more` : '';
         reporter.warning(`The wheelhouse from ${origin.name} is partly damaged; reusing the intact wheels. Problems: ${shown}${more}.`);
     }
@@ -31526,6 +31578,7 @@ async function fetchPip({ request, tools }, { python }) {
 
 
 
+
 /**
  * Completes the wheelhouse that was found.
  * @throws UserError when pip can't fill it and no last good set can stand in
@@ -31563,6 +31616,15 @@ function saveKeyOf(supplied) {
         JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
         (0,logic_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels);
     return isSaved ? undefined : found.saveKey;
+}
+/** @returns what to save of a filled wheelhouse; undefined for everything */
+function changeOf({ found, manifest }) {
+    if (found.state !== 'usable' || found.origin.kind !== 'cache')
+        return undefined;
+    // A change upon damage would be damaged too.
+    if (found.base.faults.length > 0)
+        return undefined;
+    return (0,change_entry/* changeUpon */.XR)(found.origin.full, manifest.wheels);
 }
 /** Puts the wheels of a wheelhouse back that was made for this very request. */
 async function restoreLastGood({ reporter, wheelhouses, now }, found, message) {
@@ -31860,16 +31922,11 @@ async function install(given, world) {
         let supplied = await supply(run, world, found);
         supplied = await installSupply(run, world, supplied);
         const wheelhouse = await publish(run, world, supplied);
-        const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
-        const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
         return {
             request,
             requested: run.requested,
             report: reportOf(run, supplied),
-            states: [
-                ...tools.states,
-                ...(saveKey === undefined ? [] : [{ wheelhouse, key: saveKey, manifest }]),
-            ],
+            states: [...tools.states, ...statesOf(run, supplied, wheelhouse, store)],
             wheelhouse,
             interpreter: run.interpreter,
         };
@@ -31877,6 +31934,15 @@ async function install(given, world) {
     finally {
         await wheelhouses.remove(workplace);
     }
+}
+/** What the post step saves of a run. */
+function statesOf({ request }, supplied, wheelhouse, { sharesFiles }) {
+    const key = request.saveCache ? saveKeyOf(supplied) : undefined;
+    if (key === undefined)
+        return [];
+    const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
+    const change = sharesFiles ? undefined : changeOf(supplied);
+    return [{ wheelhouse, key, manifest, ...(change === undefined ? {} : { change }) }];
 }
 /**
  * Installs, if the request says so; a restored wheelhouse that turns out not to fit gives way to
@@ -32144,6 +32210,106 @@ function saveRisk(event) {
         return 'this pull request comes from a fork';
     }
     return undefined;
+}
+
+
+/***/ }),
+
+/***/ 3385:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Hp: () => (/* binding */ parseBase),
+/* harmony export */   Kr: () => (/* binding */ changeSchema),
+/* harmony export */   P$: () => (/* binding */ fullEntryOf),
+/* harmony export */   Tq: () => (/* binding */ formatBase),
+/* harmony export */   XR: () => (/* binding */ changeUpon),
+/* harmony export */   cK: () => (/* binding */ baseFile),
+/* harmony export */   tZ: () => (/* binding */ maxBaseBytes)
+/* harmony export */ });
+/* unused harmony export sizeOf */
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4649);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3227);
+/**
+ * Change entries: entries of a store that leave out the wheels which another entry, their base, has.
+ * A base is always a full entry, so that restoring needs two entries at most. See
+ * docs/decisions/0010-change-entries.md.
+ */
+
+
+/** The file that makes an entry a change. */
+const baseFile = 'base.json';
+/** A longer one is not ours, and is not read. */
+const maxBaseBytes = 4096;
+const referenceSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    /** The key of the full entry. Also shown, so its characters are limited. */
+    key: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .lineOf */ .cA)('a cache key', (text) => /^[a-z0-9._-]{1,512}$/.test(text)),
+    /** Bytes of the wheels in the full entry. */
+    size: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .byteCount */ .GJ,
+    /** Bytes of the wheels in this change and in those that it followed on the same full entry. */
+    saved: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .byteCount */ .GJ,
+});
+const changeSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    base: referenceSchema,
+    /** Paths of the wheels that the base lacks, relative to the wheelhouse. */
+    wheels: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8),
+});
+/** The largest part of a wheelhouse that may be new, and that may be superfluous in the base. */
+const maxShare = 1 / 4;
+/** Bytes that a change has to save to be worth a second entry in each restore. */
+const minSaving = 64 * 1024;
+/**
+ * Decides whether a wheelhouse is saved as a change.
+ * @param full the entry that the run started from
+ * @param wheels those of the new wheelhouse
+ * @returns undefined when a full entry is better: too much is new, the base has too much that is no
+ *   longer needed, or the changes upon it add up to more than a new full entry
+ */
+function changeUpon(full, wheels) {
+    const shared = new Set(full.wheels.map(identity));
+    const added = wheels.filter((wheel) => !shared.has(identity(wheel)));
+    const [whole, bytes] = [sizeOf(wheels), sizeOf(added)];
+    const reused = whole - bytes;
+    const limit = whole * maxShare;
+    const saved = full.saved + bytes;
+    const isWorthwhile = reused > minSaving && bytes <= limit && full.size - reused <= limit && saved <= whole;
+    if (!isWorthwhile)
+        return undefined;
+    const { key, size } = full;
+    return { base: { key, size, saved }, wheels: added.map(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelPath */ .NV) };
+}
+/**
+ * The full entry behind a restored wheelhouse without faults.
+ * @param wheels of its manifest
+ * @param change the base, and the paths of the wheels that it contributed; undefined for a full entry
+ */
+function fullEntryOf(key, wheels, change) {
+    if (change === undefined)
+        return { key, size: sizeOf(wheels), saved: 0, wheels };
+    return { ...change.base, wheels: wheels.filter((wheel) => change.moved.has((0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelPath */ .NV)(wheel))) };
+}
+/** The same file in the same place. */
+function identity(wheel) {
+    return `${(0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelPath */ .NV)(wheel)} ${wheel.sha256}`;
+}
+/** Returns the bytes of wheels. */
+function sizeOf(wheels) {
+    return wheels.reduce((sum, { size }) => sum + size, 0);
+}
+function formatBase({ key, size, saved }) {
+    return `${JSON.stringify({ key, size, saved })}\n`;
+}
+/** @throws ManifestError when the text is not a valid reference */
+function parseBase(text) {
+    try {
+        return referenceSchema(JSON.parse(text), '');
+    }
+    catch (error) {
+        if (!(error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .SchemaError */ .Ar || error instanceof SyntaxError))
+            throw error;
+        const reason = error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .SchemaError */ .Ar ? error.message : 'it is not JSON';
+        throw new _manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh(`${baseFile} is not valid: ${reason}`);
+    }
 }
 
 
@@ -33038,6 +33204,7 @@ function exportFailure({ tool, shown }, output) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   An: () => (/* binding */ absence),
 /* harmony export */   Ao: () => (/* binding */ changes),
 /* harmony export */   HO: () => (/* binding */ sameWheels),
 /* harmony export */   It: () => (/* binding */ manifestDigest),
@@ -33078,7 +33245,6 @@ const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)
 const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV);
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
-const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
 const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
@@ -33093,7 +33259,7 @@ const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)
     /** Hex. */
     sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
     /** Bytes. */
-    size: byteCount,
+    size: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .byteCount */ .GJ,
     origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
     /** runtime: in the lock. build: required to build local projects. tool: the installer. */
     role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
@@ -33136,6 +33302,10 @@ const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
     return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
+/** The fault of a wheel that is listed and not there. */
+function absence({ file }) {
+    return `${file} is missing`;
 }
 /** The maximum number of characters of `parts`. */
 const maxParts = 200_000;
@@ -35283,6 +35453,7 @@ function isPinned(lines, name, version) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ar: () => (/* binding */ SchemaError),
+/* harmony export */   GJ: () => (/* binding */ byteCount),
 /* harmony export */   Ik: () => (/* binding */ object),
 /* harmony export */   Yj: () => (/* binding */ string),
 /* harmony export */   cA: () => (/* binding */ lineOf),
@@ -35305,6 +35476,7 @@ function satisfying(form, test) {
     };
 }
 const string = satisfying('a string', (value) => typeof value === 'string');
+const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 /** Text for people: it can't start a new line. */
 const line = lineOf('a line of text', () => true);
 /** A line of text that passes a test. @param form of such a text, after "must be" */
@@ -35693,7 +35865,8 @@ function redactor() {
 /* harmony export */ });
 /* unused harmony export parseState */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3227);
+/* harmony import */ var _change_entry_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3385);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
 /**
  * The state from the main step to the post step: one versioned JSON text, signed with the job's
  * token for the cache service. Programs that main starts can write to the file that contains it, but
@@ -35701,22 +35874,18 @@ function redactor() {
  */
 
 
+
 /** Changes with the form; a state of another version is ignored. */
-const version = 3;
-const stateSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
-    version: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .satisfying */ .uT)(`${version}`, (value) => value === version),
+const version = 4;
+const stateSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
+    version: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)(`${version}`, (value) => value === version),
     // A path may contain any character; it is signed, and never shown as is.
-    wheelhouses: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .string */ .Yj, key: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8, manifest: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8 })),
-    signature: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    wheelhouses: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj, key: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8, manifest: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8, change: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_change_entry_js__WEBPACK_IMPORTED_MODULE_1__/* .changeSchema */ .Kr) })),
+    signature: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
 });
 /** @param token of the cache service; a secret of the job */
 function formatState(states, token) {
-    const wheelhouses = states.map(({ wheelhouse, key, manifest }) => ({
-        wheelhouse,
-        key,
-        manifest,
-    }));
-    return JSON.stringify({ version, wheelhouses, signature: signature(wheelhouses, token) });
+    return JSON.stringify({ version, wheelhouses: states, signature: signature(states, token) });
 }
 /** @returns undefined unless the main step of this job wrote the text, in this version */
 function parseState(text, token) {
@@ -35733,7 +35902,12 @@ function parseState(text, token) {
     }
 }
 function signature(states, token) {
-    const parts = states.map(({ wheelhouse, key, manifest }) => [wheelhouse, key, manifest]);
+    const parts = states.map(({ wheelhouse, key, manifest, change }) => [
+        ...[wheelhouse, key, manifest],
+        change === undefined
+            ? null
+            : [change.base.key, change.base.size, change.base.saved, change.wheels],
+    ]);
     const text = JSON.stringify(['wheelhouse state', version, parts]);
     return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHmac)('sha256', token).update(text).digest('hex');
 }
@@ -37246,7 +37420,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5613);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4541);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -37875,6 +38049,7 @@ function githubCache(options) {
     let warm;
     return {
         unavailable: unavailable(options),
+        sharesFiles: false,
         warmUp() {
             warm ??= TransferProcess.start(options);
             warm.catch(() => { }); // restore throws it.
@@ -42150,10 +42325,12 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4649);
-/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9882);
-/* harmony import */ var _disk_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6895);
+/* harmony import */ var _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3385);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4649);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
+/* harmony import */ var _disk_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6895);
 /** Directories of wheels on disk. No file is half-written under its final name. */
+
 
 
 
@@ -42162,33 +42339,37 @@ function uvAdapter(reporter) {
 
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
+        workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         verify,
         share,
+        writeBase: (directory, base) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK), (0,_logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .formatBase */ .Tq)(base)),
+        isChange: (directory) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK)),
+        takeBase,
+        supplement,
         reopen,
         keepOnly,
         list,
         measure,
         seal,
-        publish: _disk_js__WEBPACK_IMPORTED_MODULE_5__/* .moveDirectory */ .Ti,
+        publish: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .moveDirectory */ .Ti,
         move: (file, from, to) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(from, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(to, file)),
         write: async (file, text) => {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file), { recursive: true });
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(file, text);
         },
         read: (file) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'),
-        exists: _disk_js__WEBPACK_IMPORTED_MODULE_5__/* .exists */ .t2,
-        remove: _disk_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf,
+        exists: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2,
+        remove: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf,
     };
 }
 /**
  * Links the files of a directory into another one: cheap, and safe while another job replaces the
  * directory. Leaves out files that disappear meanwhile.
  */
-async function share(directory, staged) {
-    for (const file of await filesBelow(directory)) {
+async function share(directory, staged, files) {
+    for (const file of files ?? (await filesBelow(directory))) {
         const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(staged, file)];
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(to), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.link)(from, to).catch(() => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.copyFile)(from, to).catch(() => { }));
@@ -42196,7 +42377,7 @@ async function share(directory, staged) {
 }
 /** Replaces hard links by copies: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
-    const aside = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .buildDirectory */ .WP);
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
     for (const file of await list(aside)) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file));
     }
@@ -42212,18 +42393,14 @@ async function reopen(directory) {
     }
 }
 async function inspect(directory, depth) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE);
-    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined);
-    if (found === undefined) {
+    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .maxManifestBytes */ .rq);
+    if (text === undefined) {
         const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE}`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
     }
-    if (!found.isFile() || found.size > _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .maxManifestBytes */ .rq) {
-        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE} is not a regular file`);
-    }
-    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'));
+    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(text);
     const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
     const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
@@ -42235,40 +42412,86 @@ async function inspect(directory, depth) {
     return depth === 'sizes' ? compared : verify(directory, compared);
 }
 function verify(directory, inspected, wheels = inspected.sound) {
-    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV));
+    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV));
     return compare(inspected, async (wheel) => {
-        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)))
+        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel)))
             return undefined;
-        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel)));
-        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel)));
+        return digest === wheel.sha256
+            ? undefined
+            : `${wheel.file} has a different hash than in the manifest`;
     });
 }
-/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+/** Removes wheels that have a fault. */
 async function compare({ manifest, sound, faults }, faultOf) {
-    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(sound, faultOf);
+    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .mapFiles */ .qM)(sound, faultOf);
     return {
         manifest,
         sound: sound.filter((_wheel, index) => found[index] === undefined),
-        faults: [
-            ...faults,
-            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
-        ],
+        faults: [...faults, ...found.flatMap((fault) => fault ?? [])],
     };
+}
+/**
+ * Reads a file that a wheelhouse has beside its wheels.
+ * @returns undefined when there is none
+ * @throws ManifestError for a link, or for more bytes than we would write
+ */
+async function readOwn(directory, name, maxBytes) {
+    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, name);
+    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined);
+    if (found === undefined)
+        return undefined;
+    if (!found.isFile() || found.size > maxBytes) {
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${name} is not a regular file`);
+    }
+    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8');
+}
+async function takeBase(directory) {
+    const text = await readOwn(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .maxBaseBytes */ .tZ);
+    if (text === undefined)
+        return undefined;
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK));
+    return (0,_logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .parseBase */ .Hp)(text);
+}
+async function supplement(directory, from) {
+    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .maxManifestBytes */ .rq);
+    if (text === undefined)
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
+    const moved = new Set();
+    for (const file of (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(text).wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)) {
+        const [source, target] = [node_path__WEBPACK_IMPORTED_MODULE_2__.join(from, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file)];
+        if ((await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(target)) || !(await isDirectory(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(source))))
+            continue;
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(target), { recursive: true }).catch(() => { });
+        if (!(await isDirectory(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(target))))
+            continue;
+        const isMoved = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(source, target).then(() => true, () => false);
+        if (isMoved)
+            moved.add(file);
+    }
+    return moved;
+}
+/** Not for links to directories. */
+async function isDirectory(file) {
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined))?.isDirectory() === true;
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
-    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)];
+    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)];
 }
 async function fileFault(directory, wheel) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
+    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
-        return 'is missing';
+        return (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .absence */ .An)(wheel);
     if (!found.isFile())
-        return 'is not a regular file';
-    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
+        return `${wheel.file} is not a regular file`;
+    if (found.size !== wheel.size) {
+        return `${wheel.file} has ${found.size} bytes instead of ${wheel.size}`;
+    }
+    return undefined;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {
@@ -42296,7 +42519,7 @@ async function list(directory) {
             throw error;
         return [];
     });
-    return names.filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
+    return names.filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
 }
 /**
  * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels
@@ -42305,32 +42528,32 @@ async function list(directory) {
 async function filesBelow(directory) {
     const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory, { withFileTypes: true }).catch(() => []);
     const nested = entries.map(async (entry) => {
-        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .buildDirectory */ .WP || !entry.isDirectory())
+        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
             return [entry.name];
-        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .buildDirectory */ .WP)).catch(() => []);
-        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .buildDirectory */ .WP}/${name}`);
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
     });
     return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
-    return (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(files, async (file) => {
+    return (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .mapFiles */ .qM)(files, async (file) => {
         const full = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file);
-        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
+        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
-        const place = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
+        const place = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
         const flat = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, wheel.file);
-        if (place === flat || (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .exists */ .t2)(place)))
+        if (place === flat || (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(place)))
             continue;
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(flat, place);
     }
-    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockTexts */ .wM)(manifest.wheels))) {
-        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
+    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockTexts */ .wM)(manifest.wheels))) {
+        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
     }
-    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatManifest */ .L_)(manifest));
+    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
     await keepOnly(directory, filesOf(manifest));
 }
 

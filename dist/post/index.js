@@ -289,7 +289,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const state = process.env['STATE_wheelhouse'];
 // Empty after an exact hit: there is nothing to save, so nothing is loaded.
 if (state)
-    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(218)]).then(__nccwpck_require__.bind(__nccwpck_require__, 6218))).saveFromState(state);
+    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(742)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2742))).saveFromState(state);
 // Flush stdout first; process.exit() would drop buffered output.
 process.stdout.write('', () => process.exit(0));
 

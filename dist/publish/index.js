@@ -29190,6 +29190,7 @@ function splitSource(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   An: () => (/* binding */ absence),
 /* harmony export */   Ke: () => (/* binding */ lockFile),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   NV: () => (/* binding */ wheelPath),
@@ -29225,7 +29226,6 @@ const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)
 const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV);
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
-const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
 const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
@@ -29240,7 +29240,7 @@ const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)
     /** Hex. */
     sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
     /** Bytes. */
-    size: byteCount,
+    size: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .byteCount */ .GJ,
     origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
     /** runtime: in the lock. build: required to build local projects. tool: the installer. */
     role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
@@ -29283,6 +29283,10 @@ const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
     return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
+/** The fault of a wheel that is listed and not there. */
+function absence({ file }) {
+    return `${file} is missing`;
 }
 /** The maximum number of characters of `parts`. */
 const maxParts = 200_000;
@@ -29932,6 +29936,7 @@ function enforcerOf(age, { pip = '', version }) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ar: () => (/* binding */ SchemaError),
+/* harmony export */   GJ: () => (/* binding */ byteCount),
 /* harmony export */   Ik: () => (/* binding */ object),
 /* harmony export */   Yj: () => (/* binding */ string),
 /* harmony export */   cA: () => (/* binding */ lineOf),
@@ -29954,6 +29959,7 @@ function satisfying(form, test) {
     };
 }
 const string = satisfying('a string', (value) => typeof value === 'string');
+const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 /** Text for people: it can't start a new line. */
 const line = lineOf('a line of text', () => true);
 /** A line of text that passes a test. @param form of such a text, after "must be" */
@@ -32424,7 +32430,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
 /* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2866);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8722);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(389);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -35751,7 +35757,7 @@ async function findTool(tool, { source }, { executable }, { programs }) {
 
 /***/ }),
 
-/***/ 8722:
+/***/ 389:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -39507,8 +39513,94 @@ async function project(target, shown) {
 
 // EXTERNAL MODULE: ./lib/logic/manifest.js
 var logic_manifest = __nccwpck_require__(4649);
+// EXTERNAL MODULE: ./lib/logic/schema.js
+var schema = __nccwpck_require__(3227);
+;// CONCATENATED MODULE: ./lib/logic/change-entry.js
+/**
+ * Change entries: entries of a store that leave out the wheels which another entry, their base, has.
+ * A base is always a full entry, so that restoring needs two entries at most. See
+ * docs/decisions/0010-change-entries.md.
+ */
+
+
+/** The file that makes an entry a change. */
+const baseFile = 'base.json';
+/** A longer one is not ours, and is not read. */
+const maxBaseBytes = 4096;
+const referenceSchema = (0,schema/* object */.Ik)({
+    /** The key of the full entry. Also shown, so its characters are limited. */
+    key: (0,schema/* lineOf */.cA)('a cache key', (text) => /^[a-z0-9._-]{1,512}$/.test(text)),
+    /** Bytes of the wheels in the full entry. */
+    size: schema/* byteCount */.GJ,
+    /** Bytes of the wheels in this change and in those that it followed on the same full entry. */
+    saved: schema/* byteCount */.GJ,
+});
+const changeSchema = (0,schema/* object */.Ik)({
+    base: referenceSchema,
+    /** Paths of the wheels that the base lacks, relative to the wheelhouse. */
+    wheels: (0,schema/* list */.p_)(schema/* line */.n8),
+});
+/** The largest part of a wheelhouse that may be new, and that may be superfluous in the base. */
+const maxShare = (/* unused pure expression or super */ null && (1 / 4));
+/** Bytes that a change has to save to be worth a second entry in each restore. */
+const minSaving = (/* unused pure expression or super */ null && (64 * 1024));
+/**
+ * Decides whether a wheelhouse is saved as a change.
+ * @param full the entry that the run started from
+ * @param wheels those of the new wheelhouse
+ * @returns undefined when a full entry is better: too much is new, the base has too much that is no
+ *   longer needed, or the changes upon it add up to more than a new full entry
+ */
+function changeUpon(full, wheels) {
+    const shared = new Set(full.wheels.map(identity));
+    const added = wheels.filter((wheel) => !shared.has(identity(wheel)));
+    const [whole, bytes] = [sizeOf(wheels), sizeOf(added)];
+    const reused = whole - bytes;
+    const limit = whole * maxShare;
+    const saved = full.saved + bytes;
+    const isWorthwhile = reused > minSaving && bytes <= limit && full.size - reused <= limit && saved <= whole;
+    if (!isWorthwhile)
+        return undefined;
+    const { key, size } = full;
+    return { base: { key, size, saved }, wheels: added.map(wheelPath) };
+}
+/**
+ * The full entry behind a restored wheelhouse without faults.
+ * @param wheels of its manifest
+ * @param change the base, and the paths of the wheels that it contributed; undefined for a full entry
+ */
+function fullEntryOf(key, wheels, change) {
+    if (change === undefined)
+        return { key, size: sizeOf(wheels), saved: 0, wheels };
+    return { ...change.base, wheels: wheels.filter((wheel) => change.moved.has(wheelPath(wheel))) };
+}
+/** The same file in the same place. */
+function identity(wheel) {
+    return `${wheelPath(wheel)} ${wheel.sha256}`;
+}
+/** Returns the bytes of wheels. */
+function sizeOf(wheels) {
+    return wheels.reduce((sum, { size }) => sum + size, 0);
+}
+function formatBase({ key, size, saved }) {
+    return `${JSON.stringify({ key, size, saved })}\n`;
+}
+/** @throws ManifestError when the text is not a valid reference */
+function parseBase(text) {
+    try {
+        return referenceSchema(JSON.parse(text), '');
+    }
+    catch (error) {
+        if (!(error instanceof schema/* SchemaError */.Ar || error instanceof SyntaxError))
+            throw error;
+        const reason = error instanceof schema/* SchemaError */.Ar ? error.message : 'it is not JSON';
+        throw new logic_manifest/* ManifestError */.Sh(`${baseFile} is not valid: ${reason}`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. No file is half-written under its final name. */
+
 
 
 
@@ -39522,6 +39614,10 @@ function wheelhousesAdapter() {
         inspect,
         verify,
         share,
+        writeBase: (directory, base) => (0,promises_namespaceObject.writeFile)(external_node_path_.join(directory, baseFile), formatBase(base)),
+        isChange: (directory) => exists(external_node_path_.join(directory, baseFile)),
+        takeBase,
+        supplement,
         reopen,
         keepOnly,
         list: wheelhouses_list,
@@ -39542,8 +39638,8 @@ function wheelhousesAdapter() {
  * Links the files of a directory into another one: cheap, and safe while another job replaces the
  * directory. Leaves out files that disappear meanwhile.
  */
-async function share(directory, staged) {
-    for (const file of await filesBelow(directory)) {
+async function share(directory, staged, files) {
+    for (const file of files ?? (await filesBelow(directory))) {
         const [from, to] = [external_node_path_.join(directory, file), external_node_path_.join(staged, file)];
         await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(to), { recursive: true });
         await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to).catch(() => { }));
@@ -39567,18 +39663,14 @@ async function reopen(directory) {
     }
 }
 async function inspect(directory, depth) {
-    const file = external_node_path_.join(directory, logic_manifest/* manifestFile */.YE);
-    const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
-    if (found === undefined) {
+    const text = await readOwn(directory, logic_manifest/* manifestFile */.YE, logic_manifest/* maxManifestBytes */.rq);
+    if (text === undefined) {
         const entries = await (0,promises_namespaceObject.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
         throw new logic_manifest/* ManifestError */.Sh(`it has no ${logic_manifest/* manifestFile */.YE}`);
     }
-    if (!found.isFile() || found.size > logic_manifest/* maxManifestBytes */.rq) {
-        throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not a regular file`);
-    }
-    const manifest = (0,logic_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
+    const manifest = (0,logic_manifest/* parseManifest */.Ng)(text);
     const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
     const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
@@ -39595,20 +39687,63 @@ function verify(directory, inspected, wheels = inspected.sound) {
         if (!chosen.has((0,logic_manifest/* wheelPath */.NV)(wheel)))
             return undefined;
         const digest = await fileSha256(external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel)));
-        return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+        return digest === wheel.sha256
+            ? undefined
+            : `${wheel.file} has a different hash than in the manifest`;
     });
 }
-/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+/** Removes wheels that have a fault. */
 async function compare({ manifest, sound, faults }, faultOf) {
     const found = await mapFiles(sound, faultOf);
     return {
         manifest,
         sound: sound.filter((_wheel, index) => found[index] === undefined),
-        faults: [
-            ...faults,
-            ...sound.flatMap(({ file }, index) => found[index] === undefined ? [] : [`${file} ${found[index]}`]),
-        ],
+        faults: [...faults, ...found.flatMap((fault) => fault ?? [])],
     };
+}
+/**
+ * Reads a file that a wheelhouse has beside its wheels.
+ * @returns undefined when there is none
+ * @throws ManifestError for a link, or for more bytes than we would write
+ */
+async function readOwn(directory, name, maxBytes) {
+    const file = external_node_path_.join(directory, name);
+    const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
+    if (found === undefined)
+        return undefined;
+    if (!found.isFile() || found.size > maxBytes) {
+        throw new logic_manifest/* ManifestError */.Sh(`${name} is not a regular file`);
+    }
+    return (0,promises_namespaceObject.readFile)(file, 'utf8');
+}
+async function takeBase(directory) {
+    const text = await readOwn(directory, baseFile, maxBaseBytes);
+    if (text === undefined)
+        return undefined;
+    await (0,promises_namespaceObject.rm)(external_node_path_.join(directory, baseFile));
+    return parseBase(text);
+}
+async function supplement(directory, from) {
+    const text = await readOwn(directory, logic_manifest/* manifestFile */.YE, logic_manifest/* maxManifestBytes */.rq);
+    if (text === undefined)
+        throw new logic_manifest/* ManifestError */.Sh(`it has no ${logic_manifest/* manifestFile */.YE}`);
+    const moved = new Set();
+    for (const file of (0,logic_manifest/* parseManifest */.Ng)(text).wheels.map(logic_manifest/* wheelPath */.NV)) {
+        const [source, target] = [external_node_path_.join(from, file), external_node_path_.join(directory, file)];
+        if ((await exists(target)) || !(await isDirectory(external_node_path_.dirname(source))))
+            continue;
+        await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(target), { recursive: true }).catch(() => { });
+        if (!(await isDirectory(external_node_path_.dirname(target))))
+            continue;
+        const isMoved = await (0,promises_namespaceObject.rename)(source, target).then(() => true, () => false);
+        if (isMoved)
+            moved.add(file);
+    }
+    return moved;
+}
+/** Not for links to directories. */
+async function isDirectory(file) {
+    return (await (0,promises_namespaceObject.lstat)(file).catch(() => undefined))?.isDirectory() === true;
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
@@ -39620,10 +39755,13 @@ async function fileFault(directory, wheel) {
     const parent = await (0,promises_namespaceObject.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,promises_namespaceObject.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
-        return 'is missing';
+        return (0,logic_manifest/* absence */.An)(wheel);
     if (!found.isFile())
-        return 'is not a regular file';
-    return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
+        return `${wheel.file} is not a regular file`;
+    if (found.size !== wheel.size) {
+        return `${wheel.file} has ${found.size} bytes instead of ${wheel.size}`;
+    }
+    return undefined;
 }
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {

@@ -147,6 +147,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
 
   const store: LocalStore = {
     unavailable: undefined,
+    sharesFiles: true,
     warmUp() {},
 
     async restore(directory, key, prefixes) {

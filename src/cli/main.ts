@@ -144,7 +144,7 @@ async function saveAndPrune(
   values: Values,
   world: World,
 ): Promise<void> {
-  for (const state of states) await save(state, world);
+  for (const state of states) await save(state, { ...world, temporary: tmpdir() });
   if (store === undefined || states.length === 0) return;
   const keys = states.map(({ key }) => key);
   await prune(store, Number(values['maxSize']), keys);
@@ -289,6 +289,7 @@ function optionalStoreOf(values: Values): LocalStore | undefined {
 /** A store that never hits and never saves. */
 const noStore: CacheStore = {
   unavailable: 'there is no store',
+  sharesFiles: true,
   warmUp() {},
   restore: async () => undefined,
   save: async () => 'failed',

@@ -12,6 +12,7 @@ import {
   wheelNameParts,
 } from './names.ts';
 import {
+  byteCount,
   line,
   lineOf,
   list,
@@ -42,10 +43,6 @@ const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.t
 const moment = lineOf(
   'a date and time in UTC',
   (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)),
-);
-const byteCount = satisfying(
-  'a number of bytes',
-  (value): value is number => Number.isSafeInteger(value) && Number(value) >= 0,
 );
 const seconds = satisfying(
   'a number of seconds',
@@ -119,6 +116,11 @@ export type Manifest = ValueOf<typeof manifestSchema>;
 /** The path of a wheel relative to its wheelhouse. */
 export function wheelPath({ role, file }: Pick<Wheel, 'role' | 'file'>): string {
   return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
+
+/** The fault of a wheel that is listed and not there. */
+export function absence({ file }: Pick<Wheel, 'file'>): string {
+  return `${file} is missing`;
 }
 
 /** The maximum number of characters of `parts`. */

@@ -36,6 +36,11 @@ export function satisfying<T>(form: string, test: (value: unknown) => value is T
 
 export const string = satisfying('a string', (value) => typeof value === 'string');
 
+export const byteCount = satisfying(
+  'a number of bytes',
+  (value): value is number => Number.isSafeInteger(value) && Number(value) >= 0,
+);
+
 /** Text for people: it can't start a new line. */
 export const line = lineOf('a line of text', () => true);
 

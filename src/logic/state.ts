@@ -5,15 +5,18 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-import { line, list, object, SchemaError, satisfying, string } from './schema.ts';
+import { type Change, changeSchema } from './change-entry.ts';
+import { line, list, object, optional, SchemaError, satisfying, string } from './schema.ts';
 
 /** Changes with the form; a state of another version is ignored. */
-const version = 3;
+const version = 4;
 
 const stateSchema = object({
   version: satisfying(`${version}`, (value): value is typeof version => value === version),
   // A path may contain any character; it is signed, and never shown as is.
-  wheelhouses: list(object({ wheelhouse: string, key: line, manifest: line })),
+  wheelhouses: list(
+    object({ wheelhouse: string, key: line, manifest: line, change: optional(changeSchema) }),
+  ),
   signature: line,
 });
 
@@ -24,16 +27,13 @@ export interface State {
   readonly key: string;
   /** Digest of the manifest that main wrote; no other one is saved. */
   readonly manifest: string;
+  /** What to save of it; by default everything. */
+  readonly change?: Change;
 }
 
 /** @param token of the cache service; a secret of the job */
 export function formatState(states: readonly State[], token: string): string {
-  const wheelhouses = states.map(({ wheelhouse, key, manifest }) => ({
-    wheelhouse,
-    key,
-    manifest,
-  }));
-  return JSON.stringify({ version, wheelhouses, signature: signature(wheelhouses, token) });
+  return JSON.stringify({ version, wheelhouses: states, signature: signature(states, token) });
 }
 
 /** @returns undefined unless the main step of this job wrote the text, in this version */
@@ -50,7 +50,12 @@ export function parseState(text: string, token: string): readonly State[] | unde
 }
 
 function signature(states: readonly State[], token: string): string {
-  const parts = states.map(({ wheelhouse, key, manifest }) => [wheelhouse, key, manifest]);
+  const parts = states.map(({ wheelhouse, key, manifest, change }) => [
+    ...[wheelhouse, key, manifest],
+    change === undefined
+      ? null
+      : [change.base.key, change.base.size, change.base.saved, change.wheels],
+  ]);
   const text = JSON.stringify(['wheelhouse state', version, parts]);
   return createHmac('sha256', token).update(text).digest('hex');
 }

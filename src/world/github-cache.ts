@@ -25,6 +25,7 @@ export function githubCache(options: TransferOptions): CacheStore {
 
   return {
     unavailable: unavailable(options),
+    sharesFiles: false,
 
     warmUp() {
       warm ??= TransferProcess.start(options);

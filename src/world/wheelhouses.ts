@@ -13,6 +13,14 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  type BaseReference,
+  baseFile,
+  formatBase,
+  maxBaseBytes,
+  parseBase,
+} from '../logic/change-entry.ts';
+import {
+  absence,
   buildDirectory,
   formatManifest,
   lockFile,
@@ -45,6 +53,10 @@ export function wheelhousesAdapter(): Wheelhouses {
     inspect,
     verify,
     share,
+    writeBase: (directory, base) => writeFile(path.join(directory, baseFile), formatBase(base)),
+    isChange: (directory) => exists(path.join(directory, baseFile)),
+    takeBase,
+    supplement,
     reopen,
     keepOnly,
     list,
@@ -66,8 +78,8 @@ export function wheelhousesAdapter(): Wheelhouses {
  * Links the files of a directory into another one: cheap, and safe while another job replaces the
  * directory. Leaves out files that disappear meanwhile.
  */
-async function share(directory: string, staged: string): Promise<void> {
-  for (const file of await filesBelow(directory)) {
+async function share(directory: string, staged: string, files?: readonly string[]): Promise<void> {
+  for (const file of files ?? (await filesBelow(directory))) {
     const [from, to] = [path.join(directory, file), path.join(staged, file)];
     await mkdir(path.dirname(to), { recursive: true });
     await link(from, to).catch(() => copyFile(from, to).catch(() => {}));
@@ -94,17 +106,13 @@ async function inspect(
   directory: string,
   depth: 'sizes' | 'content',
 ): Promise<Inspected | undefined> {
-  const file = path.join(directory, manifestFile);
-  const found = await lstat(file).catch(() => undefined);
-  if (found === undefined) {
+  const text = await readOwn(directory, manifestFile, maxManifestBytes);
+  if (text === undefined) {
     const entries = await readdir(directory).catch(() => []);
     if (entries.length === 0) return undefined;
     throw new ManifestError(`it has no ${manifestFile}`);
   }
-  if (!found.isFile() || found.size > maxManifestBytes) {
-    throw new ManifestError(`${manifestFile} is not a regular file`);
-  }
-  const manifest = parseManifest(await readFile(file, 'utf8'));
+  const manifest = parseManifest(text);
   const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) =>
     fileFault(directory, wheel),
   );
@@ -126,11 +134,13 @@ function verify(
   return compare(inspected, async (wheel) => {
     if (!chosen.has(wheelPath(wheel))) return undefined;
     const digest = await fileSha256(path.join(directory, wheelPath(wheel)));
-    return digest === wheel.sha256 ? undefined : 'has a different hash than in the manifest';
+    return digest === wheel.sha256
+      ? undefined
+      : `${wheel.file} has a different hash than in the manifest`;
   });
 }
 
-/** Removes wheels that have a fault. @param faultOf returns it as the end of a sentence */
+/** Removes wheels that have a fault. */
 async function compare(
   { manifest, sound, faults }: Inspected,
   faultOf: (wheel: Wheel) => Promise<string | undefined>,
@@ -139,13 +149,57 @@ async function compare(
   return {
     manifest,
     sound: sound.filter((_wheel, index) => found[index] === undefined),
-    faults: [
-      ...faults,
-      ...sound.flatMap(({ file }, index) =>
-        found[index] === undefined ? [] : [`${file} ${found[index]}`],
-      ),
-    ],
+    faults: [...faults, ...found.flatMap((fault) => fault ?? [])],
   };
+}
+
+/**
+ * Reads a file that a wheelhouse has beside its wheels.
+ * @returns undefined when there is none
+ * @throws ManifestError for a link, or for more bytes than we would write
+ */
+async function readOwn(
+  directory: string,
+  name: string,
+  maxBytes: number,
+): Promise<string | undefined> {
+  const file = path.join(directory, name);
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isFile() || found.size > maxBytes) {
+    throw new ManifestError(`${name} is not a regular file`);
+  }
+  return readFile(file, 'utf8');
+}
+
+async function takeBase(directory: string): Promise<BaseReference | undefined> {
+  const text = await readOwn(directory, baseFile, maxBaseBytes);
+  if (text === undefined) return undefined;
+  await rm(path.join(directory, baseFile));
+  return parseBase(text);
+}
+
+async function supplement(directory: string, from: string): Promise<ReadonlySet<string>> {
+  const text = await readOwn(directory, manifestFile, maxManifestBytes);
+  if (text === undefined) throw new ManifestError(`it has no ${manifestFile}`);
+  const moved = new Set<string>();
+  for (const file of parseManifest(text).wheels.map(wheelPath)) {
+    const [source, target] = [path.join(from, file), path.join(directory, file)];
+    if ((await exists(target)) || !(await isDirectory(path.dirname(source)))) continue;
+    await mkdir(path.dirname(target), { recursive: true }).catch(() => {});
+    if (!(await isDirectory(path.dirname(target)))) continue;
+    const isMoved = await rename(source, target).then(
+      () => true,
+      () => false,
+    );
+    if (isMoved) moved.add(file);
+  }
+  return moved;
+}
+
+/** Not for links to directories. */
+async function isDirectory(file: string): Promise<boolean> {
+  return (await lstat(file).catch(() => undefined))?.isDirectory() === true;
 }
 
 /** Everything that belongs to a wheelhouse, as relative paths. */
@@ -158,9 +212,12 @@ async function fileFault(directory: string, wheel: Wheel): Promise<string | unde
   // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
   const parent = await lstat(path.dirname(file)).catch(() => undefined);
   const found = parent?.isDirectory() ? await lstat(file).catch(() => undefined) : undefined;
-  if (found === undefined) return 'is missing';
-  if (!found.isFile()) return 'is not a regular file';
-  return found.size === wheel.size ? undefined : `has ${found.size} bytes instead of ${wheel.size}`;
+  if (found === undefined) return absence(wheel);
+  if (!found.isFile()) return `${wheel.file} is not a regular file`;
+  if (found.size !== wheel.size) {
+    return `${wheel.file} has ${found.size} bytes instead of ${wheel.size}`;
+  }
+  return undefined;
 }
 
 /** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
