@@ -10,6 +10,7 @@ import { environmentForPrograms } from './logic/environment.ts';
 import { lockFile, pylockFile } from './logic/manifest.ts';
 import { formatState } from './logic/state.ts';
 import { formatReport, formatSummary } from './logic/summary.ts';
+import { webAdapter } from './world/client.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { lockToolsAdapter } from './world/lock-tools.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -38,7 +39,8 @@ async function main(): Promise<void> {
       program: transferProgram(),
       reporter,
     }),
-    indexProbe: indexProbe(),
+    indexProbe: indexProbe(webAdapter(), environment),
+    web: webAdapter(),
     reporter,
     now: () => new Date(),
   });

@@ -220,6 +220,94 @@ export interface IndexTrust {
   readonly certificates: string | undefined;
 }
 
+/** How an index, and everything that it links to, is reached. */
+export interface WebAccess {
+  /**
+   * URLs of indexes. Their credentials are sent only to their own origin, never after a redirect to
+   * another one.
+   */
+  readonly indexes: readonly string[];
+  readonly trust: IndexTrust;
+  /** Variables that name proxies. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** pip's own session; undefined where it may not help. */
+  readonly pip?: PipSession | undefined;
+}
+
+/** How pip's own session is started, which knows keyrings, netrc, client certificates and proxies. */
+export interface PipSession {
+  /**
+   * `always`: everything goes through it. `fallback`: it tries what this program could not download
+   * because of credentials, a certificate or the connection.
+   */
+  readonly use: 'always' | 'fallback';
+  /** Path of the interpreter. */
+  readonly python: string;
+  readonly cwd: string;
+  /** pip's settings, as variables. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Downloads over HTTP; every step of it is bounded in time. */
+export interface Web {
+  /** Connects to nothing yet. */
+  open(access: WebAccess): WebClient;
+}
+
+/** How a page is requested. */
+export interface PageOptions {
+  /** Default: project pages, JSON preferred. */
+  readonly accept?: string;
+  /** Bytes; longer pages are an error. Default: 32 MB. */
+  readonly maxBytes?: number;
+  /** Bytes that are enough: what follows is not read. */
+  readonly sample?: number;
+  /** How often it is tried. */
+  readonly attempts?: number;
+  /** Milliseconds for one attempt, from the connection to the last byte. */
+  readonly timeLimit?: number;
+}
+
+/** A text that was downloaded. */
+export interface WebPage {
+  readonly contentType: string;
+  readonly body: Buffer;
+  /** The body as UTF-8. */
+  readonly text: string;
+  /** Where it came from in the end, without credentials: the base of its links. */
+  readonly url: string;
+}
+
+/** What is known about a file before it is downloaded. */
+export interface ExpectedFile {
+  /** Lower-case hex. */
+  readonly sha256?: string | undefined;
+  /** Bytes. */
+  readonly size?: number | undefined;
+  /** Bytes; larger files are an error. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Downloads pages and files, with connections that are used again; follows redirects. */
+export interface WebClient {
+  /** @throws WebError for every answer but 200 */
+  page(url: string, options?: PageOptions): Promise<WebPage>;
+  /**
+   * Downloads a file. Its name exists only when it is whole and as expected.
+   * @param to path
+   * @returns its digest in lower-case hex, and its size in bytes
+   * @throws WebError
+   * @throws the system's error when it can't be written
+   */
+  file(
+    url: string,
+    to: string,
+    expected?: ExpectedFile,
+  ): Promise<{ readonly sha256: string; readonly size: number }>;
+  /** Ends all connections, also those in use. */
+  close(): Promise<void>;
+}
+
 /** Queries package indexes, each within a few seconds. */
 export interface IndexProbe {
   /**
@@ -330,6 +418,7 @@ export interface World {
   readonly wheelhouses: Wheelhouses;
   readonly store: CacheStore;
   readonly indexProbe: IndexProbe;
+  readonly web: Web;
   readonly reporter: Reporter;
   readonly now: () => Date;
 }

@@ -195,6 +195,11 @@ function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
       versions: async (url, project) =>
         new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
     },
+    web: {
+      open: () => {
+        throw new Error('no story downloads anything yet');
+      },
+    },
     reporter,
     now: () => fake.now,
   };

@@ -3,16 +3,13 @@
  * (PEP 691), serves file URLs the way troublesome real indexes do, fails on demand, and logs each
  * request.
  */
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { selfSigned } from './certificate.ts';
 import { type Distribution, normalise } from './packages.ts';
 
 /** Credentials, and the status for requests without them (default: 401). */
@@ -655,23 +652,4 @@ async function shut(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeAllConnections();
   await closed;
-}
-
-function selfSigned(): { key: string; cert: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'index-tls-'));
-  try {
-    const key = join(directory, 'key.pem');
-    const cert = join(directory, 'cert.pem');
-    const names = 'subjectAltName=IP:127.0.0.1,DNS:localhost';
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-        .concat(['-days', '2', '-subj', '/CN=localhost', '-addext', names])
-        .concat(['-keyout', key, '-out', cert]),
-      { stdio: 'pipe' },
-    );
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }

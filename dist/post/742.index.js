@@ -1465,7 +1465,12 @@ function start(command, args, options) {
             resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
         });
     }).finally(() => running.delete(stop));
-    return { send: (input) => child.stdin.end(input), stop, finished };
+    return {
+        send: (input) => child.stdin.end(input),
+        write: (input) => void child.stdin.write(input),
+        stop,
+        finished,
+    };
 }
 /**
  * Makes a cancelled run exit at once, with every program that it started and all their children:

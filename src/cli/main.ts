@@ -33,6 +33,7 @@ import { readRequestWithKeys } from '../request.ts';
 import { save } from '../save.ts';
 import { Tools } from '../tools.ts';
 import { version } from '../version.ts';
+import { webAdapter } from '../world/client.ts';
 import { discard, untilExit } from '../world/disk.ts';
 import { lockToolsAdapter } from '../world/lock-tools.ts';
 import { indexProbe } from '../world/package-index.ts';
@@ -258,7 +259,8 @@ function worldOf(host: Host, store: CacheStore): World {
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     store,
-    indexProbe: indexProbe(),
+    indexProbe: indexProbe(webAdapter(), host.environment),
+    web: webAdapter(),
     reporter,
     now: () => new Date(),
   };

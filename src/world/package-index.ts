@@ -1,39 +1,45 @@
 /** Requests project pages from a package index, with limits that keep a job from waiting. */
-import { messageOf } from '../logic/errors.ts';
 import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
-import { withoutSecrets } from '../logic/secrets.ts';
-import type { IndexProbe, IndexTrust } from '../ports.ts';
-import { type Answer, type Credentials, follow, maxPage, textOf, withRetries } from './pages.ts';
+import { WebError } from '../logic/web.ts';
+import type { IndexProbe, IndexTrust, PageOptions, Web, WebPage } from '../ports.ts';
 
 /** Milliseconds for one attempt, including redirects. */
 const timeLimit = 3000;
-/** In milliseconds. */
-const retries = { attempts: 2, pause: 500 } as const;
-/** Bytes that show whether an answer is a project page. */
-const sampleSize = 64 * 1024;
+const probing: PageOptions = { timeLimit, attempts: 2, sample: 64 * 1024 };
 
-export function indexProbe(): IndexProbe {
+/** @param environment variables that name proxies */
+export function indexProbe(web: Web, environment: Readonly<Record<string, string>>): IndexProbe {
+  async function page(
+    index: string,
+    project: string,
+    trust: IndexTrust,
+    options: PageOptions,
+  ): Promise<WebPage> {
+    const client = web.open({ indexes: [index], trust, environment });
+    try {
+      return await client.page(pageUrl(index, project), options);
+    } finally {
+      await client.close();
+    }
+  }
+
   return {
-    async probe(url, project, trust) {
-      const page = pageOf(url, project);
+    async probe(url, project, trust): Promise<Health> {
       // An index behind file: or another scheme that pip knows has no server that could be down.
-      if (!/^https?:$/.test(page.protocol)) return { state: 'healthy' };
-      return withRetries(
-        () => withinLimit((signal) => judge(page, trust, signal)),
-        ({ state }) => state === 'down',
-        retries,
-      );
+      if (!/^https?:/i.test(url)) return { state: 'healthy' };
+      try {
+        const { contentType, text } = await page(url, project, trust, probing);
+        return judgePage(200, contentType, text);
+      } catch (error) {
+        if (error instanceof WebError) return healthOf(error);
+        throw error;
+      }
     },
     async versions(url, project, trust) {
-      const page = pageOf(url, project);
-      if (!/^https?:$/.test(page.protocol)) return undefined;
+      if (!/^https?:/i.test(url)) return undefined;
       try {
-        const { response, url: base } = await ask(page, trust, AbortSignal.timeout(timeLimit));
-        const { statusCode, headers } = response.message;
-        const { text, isWhole } = await textOf(response, maxPage);
-        if (statusCode !== 200 || !isWhole) return undefined;
-        const files = projectFiles(headers['content-type'] ?? '', text, base.href);
-        return offeredVersions(files, project);
+        const found = await page(url, project, trust, { timeLimit, attempts: 1 });
+        return offeredVersions(projectFiles(found.contentType, found.text, found.url), project);
       } catch {
         return undefined;
       }
@@ -41,57 +47,12 @@ export function indexProbe(): IndexProbe {
   };
 }
 
-function pageOf(index: string, project: string): URL {
-  return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`);
+function pageUrl(index: string, project: string): string {
+  return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 
-function ask(page: URL, trust: IndexTrust, signal: AbortSignal): Promise<Answer> {
-  const bare = new URL(page);
-  bare.username = '';
-  bare.password = '';
-  return follow(bare, {
-    credentials: credentialsIn(page),
-    certificates: trust.certificates,
-    isTrusted: ({ host, hostname }) =>
-      trust.trustedHosts.some((trusted) => trusted === host || trusted === hostname),
-    signal,
-  });
-}
-
-async function judge(page: URL, trust: IndexTrust, signal: AbortSignal): Promise<Health> {
-  const { response } = await ask(page, trust, signal);
-  const { statusCode = 0, headers } = response.message;
-  const { text } = await textOf(response, sampleSize);
-  return judgePage(statusCode, headers['content-type'] ?? '', text);
-}
-
-function credentialsIn({ username, password }: URL): Credentials | undefined {
-  if (username === '' && password === '') return undefined;
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
-}
-
-async function withinLimit(work: (signal: AbortSignal) => Promise<Health>): Promise<Health> {
-  const signal = AbortSignal.timeout(timeLimit);
-  try {
-    return await work(signal);
-  } catch (error) {
-    if (signal.aborted)
-      return { state: 'down', reason: `it did not answer within ${timeLimit / 1000} s` };
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = withoutSecrets(code ? `${reasons[code] ?? code}` : messageOf(error));
-    return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
-  }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was reset',
-  ENOTFOUND: 'its host name does not exist',
-  EAI_AGAIN: 'its host name could not be looked up',
-  EHOSTUNREACH: 'its host is unreachable',
-  ENETUNREACH: 'its network is unreachable',
-};
-
-function isCertificateError(code: string | undefined): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME/.test(code ?? '');
+function healthOf({ kind, status, message }: WebError): Health {
+  if (status === 401 || status === 403) return { state: 'refused', status };
+  if (kind === 'absent') return { state: 'absent' };
+  return { state: kind === 'untrusted' ? 'untrusted' : 'down', reason: message };
 }

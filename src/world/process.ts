@@ -39,8 +39,10 @@ interface Options {
 
 /** A program that has been started. */
 export interface Running {
-  /** Writes its standard input, whole. */
+  /** Writes the last part of its standard input. */
   send(input: string): void;
+  /** Writes a part of its standard input. */
+  write(input: string): void;
   /** Kills it and all its children. */
   stop(): void;
   /** @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started */
@@ -112,7 +114,12 @@ export function start(command: string, args: readonly string[], options: Options
       resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
     });
   }).finally(() => running.delete(stop));
-  return { send: (input) => child.stdin.end(input), stop, finished };
+  return {
+    send: (input) => child.stdin.end(input),
+    write: (input) => void child.stdin.write(input),
+    stop,
+    finished,
+  };
 }
 
 /**

@@ -11,7 +11,6 @@ const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 
 /** Names of the files, without `.py`. */
 export type PythonProgram =
-  | 'download'
   | 'file_metadata'
   | 'index_pages'
   | 'make_venv'
@@ -19,6 +18,7 @@ export type PythonProgram =
   | 'pip_elsewhere'
   | 'probe'
   | 'run_pip'
+  | 'session'
   | 'unpack_uv'
   | 'wheel_metadata'
   | 'write_stubs';
