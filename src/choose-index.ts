@@ -43,7 +43,7 @@ export async function chooseIndex(run: Asking, world: World): Promise<ChosenInde
   const candidates = await candidatesOf(run, world);
   if (candidates === undefined) return noIndex;
   const { indexes, health } = candidates;
-  const confusion = confusionWarning(indexes);
+  const confusion = confusionWarning(indexes, run.request.installer);
   if (confusion !== undefined) world.reporter.warning(confusion);
   if (indexes.mirror === undefined) return authoritative(candidates, 'authoritative');
   const answer = await health(indexes.mirror);

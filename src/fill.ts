@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { gatherWithPip } from './gather-with-pip.ts';
+import { gatherWithUv } from './gather-with-uv.ts';
 import {
   type ResolvedSources,
   resolvedWheel,
@@ -14,6 +15,7 @@ import {
 import { type HashRules, hashRules, isAdmitted } from './logic/admission.ts';
 import { interpreterIdentity } from './logic/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './logic/manifest.ts';
+import type { Request } from './logic/model.ts';
 import { isWheelFileName, normalizeName, wheelNameParts, wheelOf } from './logic/names.ts';
 import type { BuildRequirement } from './logic/pip-output.ts';
 import { plainRequest } from './logic/request-file.ts';
@@ -49,18 +51,17 @@ export async function fill(
   const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
   const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
   const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
-  const closure = await gatherWithPip(run, world, {
-    resolved,
-    stubs: new Set(stubs.map(({ url }) => fileURLToPath(url))),
-  });
+  const additional = { resolved, stubs: new Set(stubs.map(({ url }) => fileURLToPath(url))) };
+  const closure =
+    run.uv === undefined
+      ? await gatherWithPip(run, world, additional)
+      : await gatherWithUv(run, world, additional, run.uv);
   const others = run.earlier.filter(({ role }) => role !== 'runtime');
   await wheelhouses.keepOnly(wheelhouse, filesOf([...closure, ...others]));
   const build = await addBuildRequirements(run, world, sources.builtWith);
-  const tools = await addTools(run, world);
-
-  const contents = { closure, build, tools, urlWheels: sources.wheels };
+  const contents = { closure, build, urlWheels: sources.wheels };
   const wheels = await describe(run, world, contents);
-  refuseUnhashed(wheels, rules);
+  refuseUnhashed(wheels, rules, run.request.installer);
   const mentioned = mentionedNames([...closure, ...sources.projects]);
   const parts = keepableParts(keys.parts);
   const manifest: Manifest = {
@@ -83,14 +84,18 @@ export async function fill(
 
 /**
  * Keeps wheels that the request's hashes do not admit out of the lock, whatever pip's configuration
- * allows and whatever pip prints.
+ * allows and whatever it prints.
  * @throws FillError
  */
-function refuseUnhashed(wheels: readonly Wheel[], rules: HashRules): void {
+function refuseUnhashed(
+  wheels: readonly Wheel[],
+  rules: HashRules,
+  installer: Request['installer'],
+): void {
   const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
   if (refused.length === 0) return;
   throw new FillError(
-    `pip chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`,
+    `${installer} chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`,
     '',
   );
 }
@@ -153,18 +158,6 @@ async function addBuildRequirements(
   return files;
 }
 
-/**
- * Adds the installer itself (uv), if it is not on PATH. A cached one is reused without checking for
- * updates.
- * @returns its files
- */
-async function addTools(run: FillRun, world: World): Promise<readonly string[]> {
-  if (run.request.installer !== 'uv' || run.uv !== undefined) return [];
-  const cached = run.earlier.filter((wheel) => wheel.role === 'tool');
-  if (cached.length > 0) return filesOf(cached);
-  return (await addWheels(run, world, plainRequest(['uv']))).files;
-}
-
 function filesOf(wheels: readonly { readonly file: string }[]): string[] {
   return wheels.map(({ file }) => file);
 }
@@ -173,7 +166,6 @@ function filesOf(wheels: readonly { readonly file: string }[]): string[] {
 interface Contents {
   readonly closure: readonly GatheredWheel[];
   readonly build: readonly string[];
-  readonly tools: readonly string[];
   readonly urlWheels: readonly UrlWheel[];
 }
 
@@ -181,12 +173,12 @@ interface Contents {
 async function describe(
   run: FillRun,
   world: World,
-  { closure, build, tools, urlWheels }: Contents,
+  { closure, build, urlWheels }: Contents,
 ): Promise<Wheel[]> {
   const hashesByName = requestedHashes(run.requested.lines);
   const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
   const gathered = new Map(closure.map((wheel) => [wheel.file, wheel]));
-  const others = [...new Set([...build, ...tools])].filter((file) => !gathered.has(file));
+  const others = [...new Set(build)].filter((file) => !gathered.has(file));
   const measured = await world.wheelhouses.measure(run.wheelhouse, others);
   const files = [...closure, ...measured].sort((a, b) => (a.file < b.file ? -1 : 1));
   return files.map(({ file, sha256, size }): Wheel => {
@@ -202,15 +194,17 @@ async function describe(
       !hashes.includes(`sha256:${sha256}`);
     const isBuilt = item?.origin === 'built' || fromUrl?.origin === 'built' || isUnnamed;
     const origin = isBuilt ? 'built' : 'downloaded';
+    const sdist = item?.sdist ?? before?.sdist;
     return {
       name,
       project: item?.writtenName ?? name,
       version: item?.version ?? version,
       ...{ file, sha256, size },
       origin: before?.sha256 === sha256 ? before.origin : origin,
-      role: item ? 'runtime' : build.includes(file) ? 'build' : 'tool',
+      role: item ? 'runtime' : 'build',
       ...(hashes === undefined ? {} : { requestHashes: hashes }),
       ...(fromUrl === undefined ? {} : { url: fromUrl.requirement.shownTarget }),
+      ...(sdist === undefined ? {} : { sdist }),
     };
   });
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { sourcesInWheelhouse } from './local-projects.ts';
 import { offlineEnvironment, temporaryVariables } from './logic/environment.ts';
 import { UserError } from './logic/errors.ts';
-import { formatLock, lockFile, type Wheel, wheelPath } from './logic/manifest.ts';
+import { formatLock, lockFile, type Wheel } from './logic/manifest.ts';
 import { sameVersion } from './logic/names.ts';
 import { installArgs, uvInstallArgs } from './logic/pip-args.ts';
 import { isMachineFailure } from './logic/pip-output.ts';
@@ -137,20 +137,9 @@ async function runInstaller(
     return world.python.pip(interpreter, installArgs(options), { cwd, env });
   }
   const args = uvInstallArgs({ ...options, python: interpreter.executable });
-  return world.uv.run(await uvCommand(run, world), args, {
+  return world.uv.run(await run.tools.uv(), args, {
     cwd,
     // uv unpacks on the disk of the workspace, from where it can link files.
     env: { ...env, ...temporaryVariables(run.scratch) },
   });
-}
-
-/** The uv on PATH, or the one in the wheelhouse. */
-async function uvCommand(run: InstallRun, world: World): Promise<string> {
-  if (run.uv !== undefined) return run.uv;
-  const tool = run.manifest.wheels.find(({ role, name }) => role === 'tool' && name === 'uv');
-  if (tool === undefined) {
-    throw new UserError('No uv wheel is available for this platform. Use installer: pip.');
-  }
-  const wheel = path.join(run.wheelhouse, wheelPath(tool));
-  return world.uv.unpack(run.interpreter, wheel, run.scratch);
 }

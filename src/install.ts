@@ -50,6 +50,8 @@ export async function install(given: Request, world: World): Promise<Outcome> {
   if (request.restoreCache && store.unavailable === undefined) store.warmUp();
   const prepared = await timer.time('python', () => prepareInterpreter(request, world));
   const tools = new Tools(request, prepared.interpreter, world, install);
+  // It may have to be restored itself, beside everything else.
+  if (request.installer === 'uv' && request.install) tools.uv();
   const keyed = await timer.time('read', () =>
     readRequestWithKeys(request, prepared.interpreter, world, tools),
   );
@@ -60,7 +62,7 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     const scratch = await wheelhouses.stage(workplace);
     const place = request.wheelhouse ?? defaultPlace(request, keyed.keys);
     const { interpreter, makeVenv } = prepared;
-    const known: Run = { ...keyed, request, interpreter, place, workplace, scratch, timer, tools };
+    const known: Run = { ...keyed, interpreter, place, workplace, scratch, timer, tools };
     const [found, venv] = await both(
       timer.time('restore', () => findWheelhouse(known, world)),
       makeVenv === undefined ? undefined : timer.time('venv', makeVenv),

@@ -214,7 +214,8 @@ export function installFailure(
   return `${installer} could not install. ${adviceFor(output, options)}\n${errorExcerpt(output)}`;
 }
 
-function indexEnvironment(
+/** Returns the environment of a pip that may ask an index. */
+export function indexEnvironment(
   { request, interpreter }: Run,
   { index, resolver }: IndexAccess,
 ): Record<string, string> {

@@ -6,6 +6,7 @@ import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequirementFile } from './logic/requirements.ts';
+import type { UvFile } from './logic/uv-settings.ts';
 
 /** Stores entries between runs. */
 export interface CacheStore {
@@ -13,7 +14,7 @@ export interface CacheStore {
   readonly unavailable: string | undefined;
   /** Entries share equal files, so that a whole wheelhouse costs no more than what is new in it. */
   readonly sharesFiles: boolean;
-  /** Start slow preparation now; a restore will follow. */
+  /** Start slow preparation now; a restore will follow each call. */
   warmUp(): void;
   /**
    * Restores the entry of a key into a directory, or else the newest entry of the first prefix that
@@ -42,6 +43,15 @@ export interface PipResult {
   readonly exitCode: number;
   /** Standard output and error, in the order of arrival. */
   readonly output: string;
+}
+
+/** What a package depends on, in the words of its metadata. */
+export interface Dependencies {
+  readonly requires: readonly string[];
+  /** The Pythons that it supports, as a version specifier. */
+  readonly python: string | undefined;
+  /** Names of its extras. */
+  readonly extras: readonly string[];
 }
 
 /** The chosen Python and its pip. */
@@ -84,6 +94,17 @@ export interface Python {
     directory: string,
     wheels: readonly Pick<Measured, 'file' | 'sha256'>[],
   ): Promise<ReadonlySet<string>>;
+  /** Lists the tags of the wheels that it can install, the best one first. */
+  tags(interpreter: Interpreter): Promise<readonly string[]>;
+  /**
+   * Reads what wheels depend on from their metadata.
+   * @returns for each file, in order; undefined for one that can't be read
+   */
+  dependencies(
+    interpreter: Interpreter,
+    directory: string,
+    files: readonly string[],
+  ): Promise<readonly (Dependencies | undefined)[]>;
   /** Lists the projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
   /** Lists the names of the files and directories that modules and metadata are looked up in. */
@@ -96,17 +117,39 @@ export interface Python {
   ): Promise<readonly (T & StubFile)[]>;
 }
 
-/** uv, which can install from the lock. */
+/** uv, which resolves, builds, and installs from the lock. */
 export interface Uv {
-  /** @returns the command on PATH; undefined when there is none that runs */
-  onPath(environment: Readonly<Record<string, string>>): Promise<string | undefined>;
+  /** Finds the uv on PATH. @returns undefined when there is none that runs */
+  onPath(
+    environment: Readonly<Record<string, string>>,
+  ): Promise<{ readonly command: string; readonly version: string } | undefined>;
   /** Extracts the program from its wheel. @returns its path @throws Error for any other wheel */
   unpack(interpreter: Interpreter, wheel: string, directory: string): Promise<string>;
+  /** Runs uv; its standard error goes to the log as it comes, and is the output of the result. */
   run(
     command: string,
     args: readonly string[],
-    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+    options: {
+      readonly cwd: string;
+      readonly env: Readonly<Record<string, string>>;
+      /** Replaces generated names in a line of its output, for the log and for the result. */
+      readonly rewrite?: (line: string) => string;
+      /** When its output goes to the log, if not as it comes. */
+      readonly shows?: 'failures' | 'successes';
+    },
   ): Promise<PipResult>;
+  /**
+   * Finds the files with uv's settings that apply in a directory, the one with the highest precedence
+   * first, and the files that variables of uv name, with digests of their content.
+   * @throws UserError for one that can't be read
+   */
+  settingFiles(
+    directory: string,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<{
+    readonly files: readonly UvFile[];
+    readonly referenced: readonly { readonly path: string; readonly digest: string }[];
+  }>;
 }
 
 /** The tools whose locks are read by their own exporters. */
@@ -387,6 +430,13 @@ export interface Wheelhouses {
   reopen(directory: string): Promise<void>;
   /** Moves a staged directory, whole, into the place of another one, which is deleted. */
   publish(staged: string, directory: string): Promise<void>;
+  /**
+   * Copies a file.
+   * @param sha256 hex, which it must have, if known
+   * @returns its SHA-256 in hex
+   * @throws UserError for another content, and the system's error when it can't be copied
+   */
+  copy(from: string, to: string, sha256: string | undefined): Promise<string>;
   /** Moves a file from one directory to another. */
   move(file: string, from: string, to: string): Promise<void>;
   /** Writes text to a file, and makes its directory. */

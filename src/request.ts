@@ -11,6 +11,7 @@ import { isLock } from './logic/lock-files.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import {
   certificatesOf,
+  effectiveSettings,
   type PipSettings,
   pipSettings,
   refuseIgnoredSettings,
@@ -35,6 +36,12 @@ import {
   shownAddress,
   withoutSecrets,
 } from './logic/secrets.ts';
+import {
+  refuseNewestOfUv,
+  type UvSettings,
+  uvSettings,
+  withUvIndexes,
+} from './logic/uv-settings.ts';
 import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
 import type { Tools } from './tools.ts';
 
@@ -46,8 +53,10 @@ export interface KeyedRequest {
   /** The lines name everything that is installed: dependencies of packages do not count. */
   readonly noDeps: boolean;
   readonly keys: Keys;
-  /** The command of uv on PATH; undefined when there is none, or when pip is the installer. */
-  readonly uv: string | undefined;
+  /** The inputs, with the indexes of uv's settings. */
+  readonly request: Request;
+  /** uv's settings, if uv is the installer. */
+  readonly uv: UvSettings | undefined;
 }
 
 /** Masks the secrets of the inputs in everything that is shown. */
@@ -82,25 +91,45 @@ export async function readRequest(
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
 export async function readRequestWithKeys(
-  request: Request,
+  given: Request,
   interpreter: Interpreter,
   world: Pick<World, 'sources' | 'python' | 'uv' | 'reporter' | 'now'>,
   tools?: Tools,
 ): Promise<KeyedRequest> {
+  const uv = given.installer === 'uv' ? await readUvSettings(given, world) : undefined;
+  const request = uv === undefined ? given : withIndexesOfUv(given, uv, interpreter);
+  hideInputs(request, world.reporter);
   const read = await readRequest(request, interpreter, world, tools);
   const { settings, requested } = read;
-  const wantsUv = request.installer === 'uv';
-  const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
   const keys = keysOf(interpreter, requested, settings.configured, {
     refresh: request.refresh,
     suffix: request.cacheSuffix,
     releaseAge: request.releaseAge,
     now: world.now(),
-    tools: wantsUv && uv === undefined ? ['uv'] : [],
-    resolver: { name: request.installer, settings: [] },
+    resolver: { name: request.installer, settings: uv?.parts ?? [] },
     set: setParts(request),
   });
-  return { ...read, keys, uv };
+  return { ...read, request, keys, uv };
+}
+
+async function readUvSettings(
+  { workingDirectory, environment, releaseAge }: Request,
+  { uv }: Pick<World, 'uv'>,
+): Promise<UvSettings> {
+  const { files, referenced } = await uv.settingFiles(workingDirectory, environment);
+  const settings = uvSettings(environment, files);
+  const parts = referenced.map(({ digest }) => `uv file ${digest}`);
+  if (releaseAge !== undefined) refuseNewestOfUv(settings, environment);
+  return { ...settings, parts: [...settings.parts, ...parts] };
+}
+
+function withIndexesOfUv(
+  request: Request,
+  uv: UvSettings,
+  { pipConfig, defaultIndex }: Interpreter,
+) {
+  const configured = effectiveSettings(pipConfig).get('index-url') ?? defaultIndex;
+  return { ...request, index: withUvIndexes(request.index, uv, configured) };
 }
 
 /**

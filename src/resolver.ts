@@ -6,22 +6,29 @@ import {
   latestUpload,
   releaseAgeText,
 } from './logic/release-age.ts';
+import { directRequirements } from './logic/requirements.ts';
 import type { World } from './ports.ts';
 import type { Resolver, Run } from './run.ts';
 
 /**
  * Returns the environment's own pip, or, where the input minimum-release-age needs another one, a pip
- * that is installed for this purpose. The age counts from now.
+ * that is installed for this purpose. Where uv resolves, pip only builds local projects. The age counts
+ * from now.
  * @throws UserError when no pip can enforce the minimum
  */
 export async function chooseResolver(run: Run, world: World): Promise<Resolver> {
   const { releaseAge } = run.request;
   const own = { version: run.interpreter.pip ?? '', path: undefined };
   if (releaseAge === undefined) return { ...own, environment: {}, releaseAge: undefined };
-  const pip = enforcerOf(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
   const latest = latestUpload(releaseAge, world.now());
+  const age = `Minimum release age: ${releaseAgeText(releaseAge)}.`;
+  if (run.uv !== undefined && directRequirements(run.requested.lines).length === 0) {
+    world.reporter.info(`${age} uv leaves out files that were uploaded after ${latest}.`);
+    return { ...own, environment: {}, releaseAge: ageText(releaseAge) };
+  }
+  const pip = enforcerOf(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
   world.reporter.info(
-    `Minimum release age: ${releaseAgeText(releaseAge)}. pip ${pip.version} leaves out files that were uploaded after ${latest}.`,
+    `${age} pip ${pip.version} leaves out files that were uploaded after ${latest}.`,
   );
   return {
     ...pip,

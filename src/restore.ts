@@ -74,16 +74,15 @@ export function defaultPlace(request: Request, keys: Keys): string {
 
 /** What a wheelhouse is compared with. */
 export function wantedOf(
-  run: Pick<Run, 'keys' | 'interpreter' | 'settings' | 'request' | 'requested' | 'uv'>,
+  run: Pick<Run, 'keys' | 'interpreter' | 'settings' | 'request' | 'requested'>,
   now: Date,
 ): Wanted {
-  const { keys, interpreter, settings, request, requested, uv } = run;
+  const { keys, interpreter, settings, request, requested } = run;
   return {
     keys,
     interpreter,
     now,
     settings: settings.configured,
-    tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
     lines: requested.lines,
     refresh: request.refresh,
   };

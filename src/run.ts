@@ -1,6 +1,6 @@
 /** What the steps of a run know, from the request to the filled wheelhouse. */
 import type { Manifest, Wheel } from './logic/manifest.ts';
-import type { Interpreter, Request } from './logic/model.ts';
+import type { Interpreter } from './logic/model.ts';
 import type { Resolved } from './logic/request-file.ts';
 import type { IndexTrust, Measured } from './ports.ts';
 import type { KeyedRequest } from './request.ts';
@@ -9,7 +9,6 @@ import type { Tools } from './tools.ts';
 
 /** Everything that is known before a wheelhouse is looked for. */
 export interface Run extends KeyedRequest {
-  readonly request: Request;
   readonly interpreter: Interpreter;
   /** Where the wheelhouse will be; a path. */
   readonly place: string;
@@ -91,6 +90,8 @@ export interface GatheredWheel extends Measured {
   /** Its requirements, as in its metadata, with those of extras. */
   readonly requires: readonly string[];
   readonly origin: Wheel['origin'];
+  /** SHA-256 in hex of the sdist that it was built from, if known. */
+  readonly sdist?: string;
 }
 
 /** What a fill produces. */

@@ -245,19 +245,9 @@ const lies: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'manifest: a wheel of uv that nothing needs',
+    fault: 'manifest: a wheel with a role of an older version',
     ...withWheel(uv, 'tool', 'build'),
-    artifacts: [],
-    ...isRepaired,
-    logs: dropped,
-    check: noEvil,
-  },
-  {
-    fault: 'manifest: a tool that is not uv',
-    ...withWheel(evil, 'tool', 'build'),
-    artifacts: [],
-    ...isRepaired,
-    logs: dropped,
+    ...isInvalid('"wheels[2].role" must be "runtime" or "build"'),
     check: noEvil,
   },
   {

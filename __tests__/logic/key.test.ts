@@ -31,7 +31,7 @@ interface Variation {
   readonly suffix?: string;
   readonly releaseAge?: ReleaseAge;
   readonly now?: Date;
-  readonly tools?: readonly string[];
+
   readonly projects?: RequestedSet['projects'];
   readonly extra?: RequestedSet['extra'];
   readonly buildConstraints?: readonly string[];
@@ -74,7 +74,6 @@ async function keysFor(text: string, variation: Variation = {}): Promise<Keys> {
       suffix: variation.suffix ?? '',
       releaseAge: variation.releaseAge,
       now: variation.now ?? now,
-      tools: variation.tools ?? [],
       resolver: variation.resolver ?? { name: 'pip', settings: [] },
       set: variation.set ?? ['requirements.txt'],
     },
@@ -264,13 +263,11 @@ describe('the key stays the same for', () => {
         { workingDirectory: directory, environment: {}, read: async () => 'a\n-f wheels' },
       );
       const requested = { lines, files: [], projects: [], extra: [] };
-      const tools: string[] = [];
       const options = {
         refresh: 'auto',
         suffix: '',
         releaseAge: undefined,
         now,
-        tools,
         resolver: { name: 'pip', settings: [] },
         set: [],
       } as const;
@@ -380,7 +377,6 @@ describe('the key changes for', () => {
     ['a Python without the lock', 'a', 'a', {}, { interpreter: { freeThreaded: true } }],
     ['another implementation', 'a', 'a', {}, { interpreter: { implementation: 'pypy' } }],
     ['the suffix', 'a', 'a', { suffix: 'x' }, { suffix: 'y' }],
-    ['a program that installs', 'a', 'a', {}, { tools: ['uv'] }],
     ['the set of files', 'a', 'a', {}, { set: ['other.txt'] }],
     ['the resolver', 'a', 'a', {}, { resolver: { name: 'uv', settings: [] } }],
     [

@@ -81,7 +81,6 @@ test('a wheel that is not installed is in the directory build', () => {
   const { file } = wheel;
   assert.equal(wheelPath({ role: 'runtime', file }), file);
   assert.equal(wheelPath({ role: 'build', file }), `build/${file}`);
-  assert.equal(wheelPath({ role: 'tool', file }), `build/${file}`);
 });
 
 test('a formatted manifest is parsed to the same value', () => {
@@ -180,7 +179,7 @@ describe('a manifest is rejected for', () => {
     ['wheels.0.size', '1234', /"wheels\[0\]\.size" must be a number of bytes/],
     ['wheels.0.size', 1e300, /"wheels\[0\]\.size" must be a number of bytes/],
     ['wheels.0.origin', 'found', /"wheels\[0\]\.origin" must be "downloaded" or "built"/],
-    ['wheels.0.role', undefined, /"wheels\[0\]\.role" must be "runtime" or "build" or "tool"/],
+    ['wheels.0.role', undefined, /"wheels\[0\]\.role" must be "runtime" or "build"/],
     ['wheels.0.requestHashes', 'sha256:x', /"wheels\[0\]\.requestHashes" must be a list/],
     ['wheels.0.requestHashes', [1], /"wheels\[0\]\.requestHashes\[0\]" must be a string/],
     ['wheels.0.url', 5, /"wheels\[0\]\.url" must be a line of text/],
@@ -508,8 +507,7 @@ hashes = { sha256 = "${hex('b')}" }
 
   test('of a wheelhouse leaves out the wheels that are not installed', () => {
     const build = manifestWheel('setuptools', { role: 'build' });
-    const tool = manifestWheel('uv', { role: 'tool' });
-    const texts = lockTexts([build, beta, tool, wheel]);
+    const texts = lockTexts([build, beta, wheel]);
     assert.deepEqual(texts, {
       'requirements.lock': formatLock([wheel, beta]),
       'pylock.toml': text,

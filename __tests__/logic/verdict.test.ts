@@ -218,29 +218,23 @@ describe('of several lines for one project', () => {
 describe('of wheels that no hash covers', () => {
   const others: readonly Wheel[] = [
     { ...alpha, name: 'setuptools', file: 'setuptools-1.0-py3-none-any.whl', role: 'build' },
-    { ...alpha, name: 'uv', file: 'uv-1.0-py3-none-any.whl', role: 'tool' },
-    { ...alpha, name: 'evil', file: 'evil-1.0-py3-none-any.whl', role: 'tool' },
   ];
-  const taken = async (text: string, tools: readonly string[]): Promise<string[]> => {
-    const found = await judged(text, { tools }, { wheels: [alpha, ...others] });
+  const taken = async (text: string): Promise<string[]> => {
+    const found = await judged(text, {}, { wheels: [alpha, ...others] });
     return found.kind === 'unusable' ? [] : found.wheels.map(({ name }) => name);
   };
 
-  test('none is taken where nothing is built and no tool is missing', async () => {
-    assert.deepEqual(await taken('alpha==1.0\n', []), ['alpha']);
+  test('none is taken where nothing is built', async () => {
+    assert.deepEqual(await taken('alpha==1.0\n'), ['alpha']);
   });
 
   test('those for building are taken where a local project is asked for', async () => {
-    assert.deepEqual(await taken('alpha==1.0\n./project\n', []), ['alpha', 'setuptools']);
+    assert.deepEqual(await taken('alpha==1.0\n./project\n'), ['alpha', 'setuptools']);
   });
 
   test('those for building are taken where a branch is asked for', async () => {
     const branch = 'project @ git+https://git.example/project\n';
-    assert.deepEqual(await taken(`alpha==1.0\n${branch}`, []), ['alpha', 'setuptools']);
-  });
-
-  test('of tools only the one that is missing is taken', async () => {
-    assert.deepEqual(await taken('alpha==1.0\n', ['uv']), ['alpha', 'uv']);
+    assert.deepEqual(await taken(`alpha==1.0\n${branch}`), ['alpha', 'setuptools']);
   });
 
   test('a wheelhouse with one that is not needed does not serve', async () => {

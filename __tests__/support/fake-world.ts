@@ -185,6 +185,7 @@ function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
       onPath: async () => undefined,
       unpack: async () => '/uv',
       run: async () => ({ exitCode: 0, output: '' }),
+      settingFiles: async () => ({ files: [], referenced: [] }),
     },
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
@@ -325,6 +326,8 @@ function fakePython(fake: Fake): Python {
       fake.lookedUp.push(...wheels.map(({ file }) => file));
       return new Set();
     },
+    tags: async () => ['py3-none-any'],
+    dependencies: async () => [],
     installed: async () => fake.installed,
     present: async () => [...fake.installed].map((each) => `${each.join('-')}.dist-info`),
     writeStubs: async () => [],

@@ -28772,7 +28772,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 4541:
+/***/ 4018:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -29003,7 +29003,6 @@ function keysOf(interpreter, requested, settings, options) {
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
             // A lock's packages are installed without others that they depend on.
             ...(requested.lock === undefined ? [] : ['lock']),
-            ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
     const request = (0,digest/* digest */.b)([sources, ...lines]);
@@ -29239,6 +29238,49 @@ function installArgs(options) {
         `--find-links=${options.wheelhouse}`,
         '-r',
         options.lock,
+    ];
+}
+/** Resolve: names the closure of a request, with the addresses and hashes of all files that fit. */
+function uvCompileArgs(options) {
+    return [
+        'pip',
+        'compile',
+        '--format=pylock.toml',
+        '--no-header',
+        `--output-file=${options.output}`,
+        ...(options.noDeps ? ['--no-deps'] : []),
+        ...options.noBinary.map((name) => `--no-binary=${name}`),
+        ...options.onlyBinary.map((name) => `--only-binary=${name}`),
+        ...uvSourceArgs(options),
+        options.requestFile,
+    ];
+}
+/** Builds the wheel of an sdist. */
+function uvBuildArgs(options) {
+    return [
+        'build',
+        '--wheel',
+        '--no-create-gitignore',
+        `--out-dir=${options.output}`,
+        ...uvSourceArgs(options),
+        options.sdist,
+    ];
+}
+function uvSourceArgs(options) {
+    const { newest } = options;
+    return [
+        `--config-file=${options.configFile}`,
+        `--cache-dir=${options.cacheDir}`,
+        `--python=${options.python}`,
+        ...(options.noIndex ? ['--no-index'] : []),
+        ...options.findLinks.map((place) => `--find-links=${place}`),
+        ...options.buildConstraints.map((file) => `--build-constraints=${file}`),
+        ...options.configSettings.map((setting) => `--config-setting=${setting}`),
+        ...(options.isolatesBuilds ? [] : ['--no-build-isolation']),
+        ...(options.allowPreReleases ? ['--prerelease=allow'] : []),
+        ...(newest === undefined ? [] : [`--exclude-newer=${newest.moment}`]),
+        // uv 0.11 has no other way to say "of any age".
+        ...(newest?.except ?? []).map((name) => `--exclude-newer-package=${name}=2999-12-31`),
     ];
 }
 /** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
@@ -29518,6 +29560,22 @@ function closeFiles(lines, resolved, constraintsFile) {
         .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
+/** The options of a requirement file that uv reads and that do not name an index. */
+const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary'];
+/** The request for uv: the user's lines without the options that uv does not know. */
+function uvFiles(lines, resolved, constraintsFile) {
+    const isForUv = ({ kind, ...line }) => kind === 'index' || (kind === 'option' && 'name' in line && uvOptions.includes(line.name));
+    const render = (line) => {
+        if (line.kind !== 'index')
+            return { text: line.text, source: line.source };
+        const text = [(0,requirement_line/* plainText */.wh)(line), ...line.hashes.map((hash) => `--hash=${hash}`)].join(' ');
+        return { text, source: line.source, project: line.name };
+    };
+    const rendered = (constraint) => lines
+        .filter((line) => line.constraint === constraint && line.text !== '' && isForUv(line))
+        .map(render);
+    return request([...rendered(false), ...resolved.map((each) => resolvedLine(each, false))], rendered(true), constraintsFile);
+}
 /** A request with only the given lines. */
 function plainRequest(lines, source) {
     return { request: plainFile(lines, source), constraints: plainFile([]) };
@@ -29715,6 +29773,7 @@ function installOptions({ wheelhouse, request, interpreter, }) {
 function installFailure(installer, output, options) {
     return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, options)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
 }
+/** Returns the environment of a pip that may ask an index. */
 function indexEnvironment({ request, interpreter }, { index, resolver }) {
     return (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, { ...index.environment, ...resolver.environment }, interpreter.keyring);
 }
@@ -30108,8 +30167,11 @@ function markersOf({ packages, environments, requiresPython }) {
     return [...new Set([...markers, ...environments, ...[requiresPython ?? []].flat()])];
 }
 
+// EXTERNAL MODULE: ./lib/logic/uv-settings.js
+var uv_settings = __nccwpck_require__(3969);
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
 
 
 
@@ -30146,21 +30208,33 @@ async function readRequest(request, interpreter, world, tools) {
  * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequestWithKeys(request, interpreter, world, tools) {
+async function readRequestWithKeys(given, interpreter, world, tools) {
+    const uv = given.installer === 'uv' ? await readUvSettings(given, world) : undefined;
+    const request = uv === undefined ? given : withIndexesOfUv(given, uv, interpreter);
+    hideInputs(request, world.reporter);
     const read = await readRequest(request, interpreter, world, tools);
     const { settings, requested } = read;
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         releaseAge: request.releaseAge,
         now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-        resolver: { name: request.installer, settings: [] },
+        resolver: { name: request.installer, settings: uv?.parts ?? [] },
         set: setParts(request),
     });
-    return { ...read, keys, uv };
+    return { ...read, request, keys, uv };
+}
+async function readUvSettings({ workingDirectory, environment, releaseAge }, { uv }) {
+    const { files, referenced } = await uv.settingFiles(workingDirectory, environment);
+    const settings = (0,uv_settings/* uvSettings */.Tu)(environment, files);
+    const parts = referenced.map(({ digest }) => `uv file ${digest}`);
+    if (releaseAge !== undefined)
+        (0,uv_settings/* refuseNewestOfUv */.lo)(settings, environment);
+    return { ...settings, parts: [...settings.parts, ...parts] };
+}
+function withIndexesOfUv(request, uv, { pipConfig, defaultIndex }) {
+    const configured = effectiveSettings(pipConfig).get('index-url') ?? defaultIndex;
+    return { ...request, index: (0,uv_settings/* withUvIndexes */.g8)(request.index, uv, configured) };
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
@@ -30448,112 +30522,15 @@ async function runInstaller(run, world, what) {
         return world.python.pip(interpreter, installArgs(options), { cwd, env });
     }
     const args = uvInstallArgs({ ...options, python: interpreter.executable });
-    return world.uv.run(await uvCommand(run, world), args, {
+    return world.uv.run(await run.tools.uv(), args, {
         cwd,
         // uv unpacks on the disk of the workspace, from where it can link files.
         env: { ...env, ...(0,logic_environment/* temporaryVariables */.fp)(run.scratch) },
     });
 }
-/** The uv on PATH, or the one in the wheelhouse. */
-async function uvCommand(run, world) {
-    if (run.uv !== undefined)
-        return run.uv;
-    const tool = run.manifest.wheels.find(({ role, name }) => role === 'tool' && name === 'uv');
-    if (tool === undefined) {
-        throw new errors/* UserError */.yo('No uv wheel is available for this platform. Use installer: pip.');
-    }
-    const wheel = external_node_path_.join(run.wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool));
-    return world.uv.unpack(run.interpreter, wheel, run.scratch);
-}
 
-;// CONCATENATED MODULE: ./lib/logic/index-choice.js
-/** The package indexes of a run, and which of them pip may use. */
-
-
-
-/**
- * The indexes that a run may use.
- * @returns undefined when pip is configured to use none
- */
-function indexesOf(request, interpreter, settings) {
-    const { trustedHosts, username, password, mirror } = request.index;
-    if (settings.flag('no-index'))
-        return undefined;
-    const named = settings.text('index-url');
-    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // The author of a requirement file must not get the credentials.
-        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
-    }
-    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: settings.words('extra-index-url'),
-        mirror,
-        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** Whether two addresses are the same index; credentials do not matter. */
-function isSameIndex(one, other) {
-    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
-}
-/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/**
- * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
- * (SECURE_ORIGINS in pip's session).
- */
-function isSecureOrigin(url, trustedHosts) {
-    if (!/^http:/i.test(url) || !URL.canParse(url))
-        return true;
-    const { host, hostname } = new URL(url);
-    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
-        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
-}
-/**
- * Variables that name indexes to pip, with their credentials.
- * @param url of the authoritative index or its mirror
- */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
-}
-/** Whether a URL contains credentials. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** A warning when there are several indexes and one is private: the highest version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
-}
-/** The projects whose page can show whether an index is healthy: those of the request, in order. */
-function probeCandidates(requested) {
-    const building = requested.projects.flatMap((project) => project.buildRequires);
-    return [
-        ...(0,logic_requirements/* indexRequirements */.zM)(requested.lines).filter((line) => !line.constraint),
-        ...(0,logic_requirements/* indexRequirementsIn */.SO)(building),
-    ];
-}
-
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/interpreter.js
@@ -30596,8 +30573,8 @@ async function virtualEnvironment(request, { python, reporter, wheelhouses }, ba
     reporter.info(`Created the virtual environment ${directory}.`);
     if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, oldestPip))
         return made;
-    const indexes = indexesOf(request, made, pipSettings(made, request.index));
-    const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, made, pipSettings(made, request.index));
+    const index = indexes ? (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative) : {};
     const pinned = external_node_path_.join(request.temporary, 'wheelhouse-tools', 'pip.txt');
     // A pip this old can't leave out young versions of itself.
     if (request.releaseAge !== undefined)
@@ -30829,11 +30806,9 @@ function decisiveMarkers(manifest, wanted) {
 }
 /**
  * Whether the request needs a wheel of this role. No hash of the request covers wheels that are not
- * installed, so they are used only if there may be a build, or if a tool is missing.
+ * installed, so they are used only if there may be a build.
  */
-function isNeeded({ role, name }, { lines, tools }) {
-    if (role === 'tool')
-        return tools.includes(name);
+function isNeeded({ role }, { lines }) {
     return role === 'runtime' || (0,logic_requirements/* directRequirements */.S8)(lines).some((line) => !(0,logic_requirements/* isCacheable */.TZ)(line));
 }
 /** The lines without those that do not apply, and without the markers that do. */
@@ -30899,13 +30874,12 @@ function defaultPlace(request, keys) {
 }
 /** What a wheelhouse is compared with. */
 function wantedOf(run, now) {
-    const { keys, interpreter, settings, request, requested, uv } = run;
+    const { keys, interpreter, settings, request, requested } = run;
     return {
         keys,
         interpreter,
         now,
         settings: settings.configured,
-        tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
         lines: requested.lines,
         refresh: request.refresh,
     };
@@ -31112,7 +31086,7 @@ async function chooseIndex(run, world) {
     if (candidates === undefined)
         return noIndex;
     const { indexes, health } = candidates;
-    const confusion = confusionWarning(indexes);
+    const confusion = (0,index_choice/* confusionWarning */.RQ)(indexes, run.request.installer);
     if (confusion !== undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
@@ -31152,7 +31126,7 @@ async function checkIndex(run, world) {
 /** @returns undefined when no index may be used */
 async function candidatesOf(run, world) {
     const { request, interpreter, settings, requested } = run;
-    const indexes = indexesOf(request, interpreter, settings);
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
     const project = await projectToProbe(interpreter, requested, world);
@@ -31162,7 +31136,7 @@ async function candidatesOf(run, world) {
     };
     const health = async (url) => {
         // Credentials are not sent where pip would not send them.
-        if (!isSecureOrigin(url, indexes.trustedHosts)) {
+        if (!(0,index_choice/* isSecureOrigin */.oC)(url, indexes.trustedHosts)) {
             const reason = 'pip ignores it because it uses plain http; use https, or add its host to the input trusted-host';
             return { state: 'untrusted', reason };
         }
@@ -31188,8 +31162,8 @@ async function authoritative(candidates, why) {
     const { indexes, project, health } = candidates;
     const url = indexes.authoritative;
     const answer = await health(url);
-    if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        const advice = hasCredentials(url)
+    if (answer.state === 'refused' && ((0,index_choice/* hasCredentials */.Lk)(url) || !indexes.otherCredentials)) {
+        const advice = (0,index_choice/* hasCredentials */.Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it requires credentials. Set the inputs index-username and index-password';
         throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
@@ -31207,9 +31181,9 @@ async function authoritative(candidates, why) {
 }
 function chosen({ indexes, trust }, url) {
     return {
-        environment: indexVariables(indexes, url),
+        environment: (0,index_choice/* indexVariables */.g1)(indexes, url),
         shown: (0,secrets/* shownAddress */.Uk)(url),
-        urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
+        urls: [url, ...indexes.extra].filter((each) => (0,index_choice/* isSecureOrigin */.oC)(each, indexes.trustedHosts)),
         trust,
     };
 }
@@ -31224,7 +31198,7 @@ async function isOffered(index, world, name, version) {
 }
 /** The first project of the request that applies to this Python. */
 async function projectToProbe(interpreter, requested, world) {
-    const candidates = probeCandidates(requested);
+    const candidates = (0,index_choice/* probeCandidates */.xr)(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -31357,11 +31331,497 @@ async function gather_with_pip_close(run, world, options) {
     return closure;
 }
 
+// EXTERNAL MODULE: ./lib/logic/toml.js + 9 modules
+var toml = __nccwpck_require__(3618);
+// EXTERNAL MODULE: ./lib/logic/schema.js
+var schema = __nccwpck_require__(3227);
+;// CONCATENATED MODULE: ./lib/logic/uv-lock.js
+/**
+ * What `uv pip compile --format pylock.toml` says: the packages of a closure, each with the wheels that
+ * fit the interpreter and its sdist. Of these, the file that `uv pip install` would install is chosen
+ * here, by the rules of `PrioritizedDist` of uv's code.
+ */
+
+
+
+
+const byteCount = (0,schema/* satisfying */.uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const hashTable = (0,schema/* satisfying */.uT)('a table of hashes', (value) => typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((each) => /^[0-9a-f]+$/i.test(String(each))));
+const fileTable = (0,schema/* object */.Ik)({
+    name: (0,schema/* optional */.lq)(schema/* string */.Yj),
+    url: (0,schema/* optional */.lq)(schema/* string */.Yj),
+    size: (0,schema/* optional */.lq)(byteCount),
+    hashes: (0,schema/* optional */.lq)(hashTable),
+});
+const packageTable = (0,schema/* object */.Ik)({
+    name: (0,schema/* lineOf */.cA)('a normalized project name', logic_names/* isNormalizedName */.HG),
+    version: (0,schema/* optional */.lq)(schema/* string */.Yj),
+    sdist: (0,schema/* optional */.lq)(fileTable),
+    wheels: (0,schema/* optional */.lq)((0,schema/* list */.p_)(fileTable)),
+    archive: (0,schema/* optional */.lq)((0,schema/* object */.Ik)({})),
+});
+const lockTable = (0,schema/* object */.Ik)({ packages: (0,schema/* optional */.lq)((0,schema/* list */.p_)(packageTable)) });
+/**
+ * Reads the packages of an index; those that the request names by their address are left out.
+ * @throws Error for a lock of another form
+ */
+function offeredPackages(text) {
+    const { packages = [] } = lockTable((0,toml/* parseToml */.MT)(text, "uv's lock"), '');
+    return packages
+        .filter(({ archive }) => archive === undefined)
+        .map(({ name, version, sdist, wheels = [] }) => {
+        if (version === undefined)
+            throw new Error(`uv's lock has no version of ${name}`);
+        return {
+            name,
+            version,
+            wheels: wheels.map(offeredFile),
+            sdist: sdist === undefined ? undefined : offeredFile(sdist),
+        };
+    });
+}
+/** The packages of lock files, with the addresses that those say. */
+function lockedPackages(pins, links, urlOf) {
+    return pins.map(({ name, version }) => {
+        const files = links
+            .filter((link) => (0,logic_names/* normalizeName */.Pc)(link.name.slice(0, name.length)) === name)
+            .map((link) => {
+            const [algorithm, hash] = link.hash.split(':');
+            return {
+                file: link.name,
+                url: urlOf(link),
+                sha256: algorithm === 'sha256' ? hash : undefined,
+                size: undefined,
+            };
+        });
+        return {
+            name,
+            version,
+            wheels: files.filter(({ file }) => file.endsWith('.whl')),
+            sdist: files.find(({ file }) => !file.endsWith('.whl')),
+        };
+    });
+}
+function offeredFile({ name, url = '', size, hashes = {}, }) {
+    const file = name ?? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+    if (!(0,logic_names/* isDistributionName */.I1)(file))
+        throw new Error(`uv's lock has the invalid file name "${file}"`);
+    return {
+        file,
+        url,
+        sha256: hashes['sha256']?.toLowerCase(),
+        size,
+    };
+}
+/**
+ * Chooses the file of a package: one with an allowed hash comes first, then a wheel whose tags the
+ * interpreter prefers, then one with the highest build tag.
+ * @param tags the interpreter's, the best one first
+ * @param allowed hashes that the request allows; undefined for all
+ * @throws UserError when no file fits
+ */
+function chooseFile({ name, version, wheels, sdist }, tags, allowed) {
+    if (allowed !== undefined && !allowed.some((hash) => hash.startsWith('sha256:'))) {
+        throw new errors/* UserError */.yo(`The hashes of ${name} are not SHA-256, which installer: uv checks. Add SHA-256 hashes, or use installer: pip.`);
+    }
+    const match = ({ sha256 }) => {
+        if (allowed === undefined)
+            return 0;
+        if (sha256 === undefined)
+            return 1;
+        return allowed.includes(`sha256:${sha256}`) ? 2 : 0;
+    };
+    const best = wheels
+        .map((wheel) => ({ wheel, match: match(wheel), rank: tagRank(wheel.file, tags) }))
+        .filter(({ rank }) => rank !== undefined)
+        .sort((a, b) => b.match - a.match ||
+        (a.rank ?? 0) - (b.rank ?? 0) ||
+        compareBuildTags(buildTag(b.wheel.file), buildTag(a.wheel.file)))[0];
+    const isWheel = best !== undefined && (sdist === undefined || match(sdist) <= best.match);
+    const file = isWheel ? best.wheel : sdist;
+    if (file === undefined) {
+        throw new errors/* UserError */.yo(`${name} ${version} has no wheel for this Python and system.`);
+    }
+    if (allowed !== undefined && match(file) === 0) {
+        throw new errors/* UserError */.yo(`${name} ${version} has no file with a hash in the requirements for this Python and system. Compile the requirements again, or find out who replaced the files.`);
+    }
+    return { ...file, name, version, isWheel, allowed };
+}
+/** The position of a wheel's best tag; undefined when none fits. */
+function tagRank(file, tags) {
+    const [pythons = '', abis = '', platforms = ''] = file.slice(0, -4).split('-').slice(-3);
+    const ranks = pythons
+        .split('.')
+        .flatMap((python) => abis
+        .split('.')
+        .flatMap((abi) => platforms
+        .split('.')
+        .flatMap((platform) => tags.get(`${python}-${abi}-${platform}`.toLowerCase()) ?? [])));
+    return ranks.length === 0 ? undefined : Math.min(...ranks);
+}
+/** The build tag of a wheel (PEP 427); one without any comes last. */
+function buildTag(file) {
+    const parts = file.slice(0, -4).split('-');
+    const [, number = '-1', suffix = ''] = /^(\d+)(.*)$/.exec(parts.length > 5 ? (parts[2] ?? '') : '') ?? [];
+    return [Number(number), suffix];
+}
+function compareBuildTags([one, oneSuffix], [other, otherSuffix]) {
+    return one - other || (oneSuffix < otherSuffix ? -1 : oneSuffix > otherSuffix ? 1 : 0);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/uv-output.js
+/** The output of uv (seen with uv 0.11 to 0.13). */
+
+const uv_output_name = '([A-Za-z0-9](?:[\\w.-]*[A-Za-z0-9])?)';
+const patterns = [
+    `there (?:is|are) no versions? of ${uv_output_name}`,
+    `${uv_output_name} was not found in`,
+    `Failed to (?:build|download|fetch)(?: and build)? .?${uv_output_name}==`,
+    `you require ${uv_output_name}`,
+    `Failed to fetch: \\S+/${uv_output_name}/$`,
+].map((pattern) => new RegExp(pattern, 'm'));
+/** Returns the normalised name of the project that uv failed for, if it says one. */
+function failedProject(output) {
+    for (const pattern of patterns) {
+        const [, found] = pattern.exec(output) ?? [];
+        if (found !== undefined)
+            return (0,logic_names/* normalizeName */.Pc)(found);
+    }
+    return undefined;
+}
+
+// EXTERNAL MODULE: ./lib/logic/web.js
+var web = __nccwpck_require__(7464);
+;// CONCATENATED MODULE: ./lib/gather-with-uv.js
+/**
+ * Gathers the closure of a request with uv: uv names the closure and all its files in one go, what is
+ * missing is downloaded concurrently, and uv builds the sdists.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Downloads or builds the closure of the lines of a run into its wheelhouse.
+ * @returns its wheels; others may be left in the wheelhouse
+ * @throws FillError with uv's last words and one sentence of advice
+ */
+async function gatherWithUv(run, world, { resolved, stubs }, settings) {
+    const { index, wheelhouse, interpreter } = run;
+    if (index.doubt !== undefined)
+        throw new FillError(`${index.doubt}.`, '');
+    const uv = await prepare(run, world, settings);
+    const wheels = await gather(uv, await choose(uv, resolved));
+    const fromRequest = resolved.flatMap(({ url }) => {
+        const file = (0,external_node_url_.fileURLToPath)(url);
+        return stubs.has(file) ? [] : [{ file: external_node_path_.basename(file), origin: 'downloaded' }];
+    });
+    const all = [...wheels, ...fromRequest];
+    const files = all.map(({ file }) => file);
+    const measured = await world.wheelhouses.measure(wheelhouse, files);
+    // They only matter where something that is installed already may count.
+    const dependencies = stubs.size === 0 ? [] : await world.python.dependencies(interpreter, wheelhouse, files);
+    return measured.map((wheel, position) => ({
+        ...wheel,
+        writtenName: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name,
+        version: (0,logic_names/* wheelNameParts */.LI)(wheel.file).version,
+        origin: 'downloaded',
+        ...all[position],
+        requires: dependencies[position]?.requires ?? [],
+    }));
+}
+async function prepare(run, world, uvSettings) {
+    const { request, settings, interpreter, index, scratch } = run;
+    const { releaseAge, environment, workingDirectory } = request;
+    const { trustedHosts, certificates } = index.trust;
+    const configured = (name) => (settings.configured.get(name) ?? '').split(/\s+/).filter((word) => word !== '');
+    return {
+        ...{ run, world, uvSettings },
+        command: await run.tools.uv(),
+        options: {
+            python: interpreter.executable,
+            cacheDir: external_node_path_.join(scratch, 'uv-cache'),
+            noIndex: index.role === 'none',
+            findLinks: configured('find-links'),
+            buildConstraints: configured('build-constraint').map((file) => external_node_path_.resolve(workingDirectory, file)),
+            configSettings: configured('config-settings'),
+            isolatesBuilds: isolatesBuilds(settings),
+            allowPreReleases: settings.flag('pre'),
+            newest: releaseAge && {
+                moment: (0,release_age/* latestUpload */.tD)(releaseAge, world.now()),
+                except: releaseAge.except,
+            },
+        },
+        env: (0,logic_environment/* uvEnvironment */.dF)(environment, {
+            ...(certificates === undefined ? {} : { SSL_CERT_FILE: certificates }),
+            ...(trustedHosts.length === 0 ? {} : { UV_INSECURE_HOST: trustedHosts.join(' ') }),
+            ...(0,logic_environment/* proxyVariables */.eq)(settings.text('proxy')),
+            ...(0,logic_environment/* temporaryVariables */.fp)(scratch),
+        }),
+    };
+}
+/** Writes a uv.toml. @returns what a uv needs to use it */
+async function configure({ run, world, uvSettings, options, env }, metadata = []) {
+    // uv asks its default index last.
+    const [first, ...others] = run.index.urls;
+    const urls = first === undefined ? [] : [...others, first];
+    const { config, environment } = (0,uv_settings/* uvConfiguration */.UB)(uvSettings, urls, metadata);
+    const configFile = external_node_path_.join(run.scratch, metadata.length === 0 ? 'uv.toml' : 'uv-known.toml');
+    await world.wheelhouses.write(configFile, (0,toml/* formatToml */.WJ)(config));
+    return { options: { ...options, configFile }, env: { ...env, ...environment } };
+}
+/**
+ * Chooses the files of the closure. uv need not ask for the metadata of wheels that are at hand, or
+ * build anything for it; should it choose another file of the same version, it is run again.
+ * @throws FillError
+ */
+async function choose(uv, resolved) {
+    const { run, world } = uv;
+    const tags = await world.python.tags(run.interpreter);
+    const ranks = new Map(tags.map((tag, position) => [tag, position]));
+    const hashes = (0,logic_requirements/* requestedHashes */.FN)(run.requested.lines);
+    const chooseFrom = (packages) => packages.map((each) => chooseFile(each, ranks, hashes.get(each.name)));
+    const earlier = run.earlier.filter(({ role, url }) => role === 'runtime' && url === undefined);
+    const known = await metadataOf(uv, earlier);
+    if (known.length > 0) {
+        const result = await compile(uv, resolved, known);
+        const chosen = 'packages' in result ? chooseFrom(result.packages) : [];
+        const isAtHand = (file) => earlier.some((wheel) => isEarlier(wheel, file)) ||
+            !earlier.some(({ name, version }) => name === file.name && (0,logic_names/* sameVersion */.r1)(version, file.version));
+        if ('packages' in result && chosen.every(isAtHand))
+            return chosen;
+    }
+    return chooseFrom(await resolve(uv, resolved));
+}
+/** The metadata of wheels, in the form of uv's setting `dependency-metadata`. */
+async function metadataOf({ run, world }, wheels) {
+    const files = wheels.map(({ file }) => file);
+    const found = await world.python.dependencies(run.interpreter, run.wheelhouse, files);
+    return wheels.flatMap(({ name, version }, position) => {
+        const each = found[position];
+        if (each === undefined)
+            return [];
+        const { requires, python, extras } = each;
+        return [
+            {
+                ...{ name, version },
+                'requires-dist': requires,
+                ...(python === undefined ? {} : { 'requires-python': python }),
+                'provides-extra': extras,
+            },
+        ];
+    });
+}
+/** Names the closure of the lines and its files. @throws FillError */
+async function resolve(uv, resolved) {
+    const result = await compile(uv, resolved);
+    if ('packages' in result)
+        return result.packages;
+    const locked = await packagesOfLock(uv);
+    if (locked !== undefined) {
+        uv.world.reporter.info('The index lacks files of the lock; using the addresses in the lock.');
+        return locked;
+    }
+    const { output } = result;
+    const advice = (0,pip_output/* adviceFor */.cp)(output, { releaseAge: uv.run.resolver.releaseAge });
+    throw new FillError(`uv could not resolve the requirements. ${advice}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, gather_with_uv_placeOf(failedProject(output), uv));
+}
+/**
+ * Runs `uv pip compile`.
+ * @param metadata of versions that it need not ask for; a failure with it is not shown
+ * @returns the packages, or what uv printed when it failed
+ */
+async function compile(uv, resolved, metadata = []) {
+    const { run, world, command } = uv;
+    const { wheelhouses } = world;
+    const { request, constraints } = uvFiles(run.requested.lines, resolved, constraintsFile(run));
+    const requestFile = external_node_path_.join(run.scratch, 'uv-requirements.txt');
+    const lock = external_node_path_.join(run.scratch, 'pylock.uv.toml');
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile(run), constraints],
+    ]);
+    for (const [file, { text }] of generated)
+        await wheelhouses.write(file, text);
+    const words = (name) => (run.settings.configured.get(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
+    const { options, env } = await configure(uv, metadata);
+    const args = uvCompileArgs({
+        ...options,
+        ...{ requestFile, output: lock, noDeps: run.noDeps },
+        noBinary: words('no-binary'),
+        onlyBinary: words('only-binary'),
+    });
+    const { exitCode, output } = await world.uv.run(command, args, {
+        cwd: run.request.workingDirectory,
+        env,
+        rewrite: (line) => withUserSources(line, generated),
+        ...(metadata.length === 0 ? {} : { shows: 'successes' }),
+    });
+    return exitCode === 0 ? { packages: offeredPackages(await wheelhouses.read(lock)) } : { output };
+}
+/** Returns the user's line that requires a project. */
+function gather_with_uv_placeOf(project, { run }) {
+    return (0,logic_requirements/* indexRequirements */.zM)(run.requested.lines).find(({ name, constraint }) => name === project && !constraint)?.source;
+}
+/**
+ * Returns the packages of lock files with the addresses that those say.
+ * @returns undefined when no lock names any file
+ */
+async function packagesOfLock({ run, world }) {
+    const { requested, request } = run;
+    // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
+    const links = (requested.lock?.links ?? []).filter(({ isPath }) => isPath || request.releaseAge === undefined);
+    if (links.length === 0)
+        return undefined;
+    const lines = await applicableRequirements(run, world);
+    const pins = lines.flatMap(({ name, pin }) => (pin ? [{ name, version: pin }] : []));
+    const packages = lockedPackages(pins, links, ({ isPath, location }) => isPath ? (0,external_node_url_.pathToFileURL)(external_node_path_.resolve(request.workingDirectory, location)).href : location);
+    const isComplete = packages.every(({ wheels, sdist }) => wheels.length > 0 || sdist);
+    return isComplete && packages.length === lines.length ? packages : undefined;
+}
+/** Brings the wheels of chosen files into the wheelhouse. @throws FillError */
+async function gather(uv, chosen) {
+    const { run, world } = uv;
+    const { index, request, settings, interpreter } = run;
+    const client = world.web.open({
+        indexes: index.urls,
+        trust: index.trust,
+        environment: { ...request.environment, ...(0,logic_environment/* proxyVariables */.eq)(settings.text('proxy')) },
+        pip: {
+            use: 'fallback',
+            python: interpreter.executable,
+            cwd: request.workingDirectory,
+            env: indexEnvironment(run, run),
+        },
+    });
+    const builds = limited((0,external_node_os_.availableParallelism)());
+    try {
+        return await gather_with_uv_all(chosen.map(async (file) => {
+            const earlier = run.earlier.find((wheel) => isEarlier(wheel, file));
+            if (earlier !== undefined) {
+                const { origin, sdist } = earlier;
+                return { file: earlier.file, origin, ...(sdist === undefined ? {} : { sdist }) };
+            }
+            const directory = file.isWheel
+                ? run.wheelhouse
+                : await world.wheelhouses.stage(run.workplace);
+            const sha256 = await fetch(uv, client, file, external_node_path_.join(directory, file.file));
+            if (file.isWheel)
+                return { file: file.file, origin: 'downloaded' };
+            const built = await builds(() => build(uv, file, directory));
+            return { file: built, origin: 'built', sdist: sha256 };
+        }));
+    }
+    finally {
+        await client.close();
+    }
+}
+/** Whether a wheel of the wheelhouse is the chosen one, or was built from the chosen sdist. */
+function isEarlier(wheel, { file, name, version, sha256, isWheel }) {
+    if (wheel.role !== 'runtime' || wheel.url !== undefined)
+        return false;
+    if (isWheel)
+        return wheel.file === file && (sha256 ?? wheel.sha256) === wheel.sha256;
+    return (wheel.name === name &&
+        (0,logic_names/* sameVersion */.r1)(wheel.version, version) &&
+        wheel.origin === 'built' &&
+        wheel.sdist !== undefined &&
+        (sha256 ?? wheel.sdist) === wheel.sdist);
+}
+/** @returns its SHA-256 @throws FillError */
+async function fetch({ world }, client, { file, url, sha256, size, allowed }, to) {
+    world.reporter.info(`Downloading ${file}`);
+    try {
+        const found = url.startsWith('file:')
+            ? await world.wheelhouses.copy((0,external_node_url_.fileURLToPath)(url), to, sha256)
+            : (await client.file(url, to, { sha256, size })).sha256;
+        // An index need not say any hash.
+        if (allowed === undefined || allowed.includes(`sha256:${found}`))
+            return found;
+        throw new web/* WebError */.PH('wrong', `its SHA-256 is ${found}, which the requirements do not allow`);
+    }
+    catch (error) {
+        if (!(error instanceof web/* WebError */.PH))
+            throw error;
+        const reason = `${file} could not be downloaded: ${error.message}.`;
+        throw new FillError(reason, error.kind === 'down' ? 'ConnectionError' : 'HTTP error 404');
+    }
+}
+/** Builds the wheel of an sdist. @returns its name @throws FillError */
+async function build(uv, file, directory) {
+    const { run, world, command } = uv;
+    const { wheelhouses, reporter } = world;
+    const { name, version } = file;
+    const output = await wheelhouses.stage(run.workplace);
+    const { options, env } = await configure(uv);
+    const args = uvBuildArgs({ ...options, output, sdist: external_node_path_.join(directory, file.file) });
+    reporter.info(`Building ${name} ${version}`);
+    const cwd = run.request.workingDirectory;
+    const { exitCode, output: said } = await world.uv.run(command, args, {
+        cwd,
+        env,
+        shows: 'failures',
+    });
+    const [wheel] = await wheelhouses.list(output);
+    if (exitCode !== 0 || wheel === undefined) {
+        throw new FillError(`uv could not build ${name} ${version}. ${(0,pip_output/* adviceFor */.cp)(`Failed to build ${name}\n${said}`)}\n${(0,pip_output/* errorExcerpt */.MS)(said)}`, said, gather_with_uv_placeOf(name, uv));
+    }
+    const parts = (0,logic_names/* wheelNameParts */.LI)(wheel);
+    if (parts.name !== name || !(0,logic_names/* sameVersion */.r1)(parts.version, version)) {
+        throw new FillError(`The build of ${file.file} gave ${wheel}, which is another package.`, '');
+    }
+    await wheelhouses.move(wheel, output, run.wheelhouse);
+    return wheel;
+}
+/** Waits for all, so that no work goes on behind an error. @throws the first error in order */
+async function gather_with_uv_all(work) {
+    await Promise.allSettled(work);
+    return Promise.all(work);
+}
+/** @returns a function that runs at most so many jobs at the same time */
+function limited(count) {
+    const waiting = [];
+    let free = count;
+    return async (job) => {
+        if (free > 0)
+            free -= 1;
+        else
+            await new Promise((resolve) => waiting.push(resolve));
+        try {
+            return await job();
+        }
+        finally {
+            const next = waiting.shift();
+            if (next === undefined)
+                free += 1;
+            else
+                next();
+        }
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse: gathers the closure of the request, adds what later runs need to build local
  * projects, and describes everything in the manifest. All other wheels are deleted.
  */
+
 
 
 
@@ -31395,17 +31855,16 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
-    const closure = await gatherWithPip(run, world, {
-        resolved,
-        stubs: new Set(stubs.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))),
-    });
+    const additional = { resolved, stubs: new Set(stubs.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))) };
+    const closure = run.uv === undefined
+        ? await gatherWithPip(run, world, additional)
+        : await gatherWithUv(run, world, additional, run.uv);
     const others = run.earlier.filter(({ role }) => role !== 'runtime');
     await wheelhouses.keepOnly(wheelhouse, filesOf([...closure, ...others]));
     const build = await addBuildRequirements(run, world, sources.builtWith);
-    const tools = await addTools(run, world);
-    const contents = { closure, build, tools, urlWheels: sources.wheels };
+    const contents = { closure, build, urlWheels: sources.wheels };
     const wheels = await describe(run, world, contents);
-    refuseUnhashed(wheels, rules);
+    refuseUnhashed(wheels, rules, run.request.installer);
     const mentioned = mentionedNames([...closure, ...sources.projects]);
     const parts = (0,logic_manifest/* keepableParts */.On)(keys.parts);
     const manifest = {
@@ -31427,14 +31886,14 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
 }
 /**
  * Keeps wheels that the request's hashes do not admit out of the lock, whatever pip's configuration
- * allows and whatever pip prints.
+ * allows and whatever it prints.
  * @throws FillError
  */
-function refuseUnhashed(wheels, rules) {
+function refuseUnhashed(wheels, rules, installer) {
     const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
     if (refused.length === 0)
         return;
-    throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
+    throw new FillError(`${installer} chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
 }
 /**
  * Returns the installed projects that the request does not name, as if they had no dependencies. With
@@ -31483,28 +31942,15 @@ async function addBuildRequirements(run, world, requirements) {
     }
     return files;
 }
-/**
- * Adds the installer itself (uv), if it is not on PATH. A cached one is reused without checking for
- * updates.
- * @returns its files
- */
-async function addTools(run, world) {
-    if (run.request.installer !== 'uv' || run.uv !== undefined)
-        return [];
-    const cached = run.earlier.filter((wheel) => wheel.role === 'tool');
-    if (cached.length > 0)
-        return filesOf(cached);
-    return (await addWheels(run, world, plainRequest(['uv']))).files;
-}
 function filesOf(wheels) {
     return wheels.map(({ file }) => file);
 }
 /** Returns the manifest's entries; wheels that were verified before keep their origin. */
-async function describe(run, world, { closure, build, tools, urlWheels }) {
+async function describe(run, world, { closure, build, urlWheels }) {
     const hashesByName = (0,logic_requirements/* requestedHashes */.FN)(run.requested.lines);
     const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
     const gathered = new Map(closure.map((wheel) => [wheel.file, wheel]));
-    const others = [...new Set([...build, ...tools])].filter((file) => !gathered.has(file));
+    const others = [...new Set(build)].filter((file) => !gathered.has(file));
     const measured = await world.wheelhouses.measure(run.wheelhouse, others);
     const files = [...closure, ...measured].sort((a, b) => (a.file < b.file ? -1 : 1));
     return files.map(({ file, sha256, size }) => {
@@ -31519,15 +31965,17 @@ async function describe(run, world, { closure, build, tools, urlWheels }) {
             !hashes.includes(`sha256:${sha256}`);
         const isBuilt = item?.origin === 'built' || fromUrl?.origin === 'built' || isUnnamed;
         const origin = isBuilt ? 'built' : 'downloaded';
+        const sdist = item?.sdist ?? before?.sdist;
         return {
             name,
             project: item?.writtenName ?? name,
             version: item?.version ?? version,
             ...{ file, sha256, size },
             origin: before?.sha256 === sha256 ? before.origin : origin,
-            role: item ? 'runtime' : build.includes(file) ? 'build' : 'tool',
+            role: item ? 'runtime' : 'build',
             ...(hashes === undefined ? {} : { requestHashes: hashes }),
             ...(fromUrl === undefined ? {} : { url: fromUrl.requirement.shownTarget }),
+            ...(sdist === undefined ? {} : { sdist }),
         };
     });
 }
@@ -31535,9 +31983,11 @@ async function describe(run, world, { closure, build, tools, urlWheels }) {
 ;// CONCATENATED MODULE: ./lib/resolver.js
 /** Chooses the pip that chooses files on an index. */
 
+
 /**
  * Returns the environment's own pip, or, where the input minimum-release-age needs another one, a pip
- * that is installed for this purpose. The age counts from now.
+ * that is installed for this purpose. Where uv resolves, pip only builds local projects. The age counts
+ * from now.
  * @throws UserError when no pip can enforce the minimum
  */
 async function chooseResolver(run, world) {
@@ -31545,9 +31995,14 @@ async function chooseResolver(run, world) {
     const own = { version: run.interpreter.pip ?? '', path: undefined };
     if (releaseAge === undefined)
         return { ...own, environment: {}, releaseAge: undefined };
-    const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
     const latest = (0,release_age/* latestUpload */.tD)(releaseAge, world.now());
-    world.reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${pip.version} leaves out files that were uploaded after ${latest}.`);
+    const age = `Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}.`;
+    if (run.uv !== undefined && (0,logic_requirements/* directRequirements */.S8)(run.requested.lines).length === 0) {
+        world.reporter.info(`${age} uv leaves out files that were uploaded after ${latest}.`);
+        return { ...own, environment: {}, releaseAge: (0,release_age/* ageText */.XG)(releaseAge) };
+    }
+    const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
+    world.reporter.info(`${age} pip ${pip.version} leaves out files that were uploaded after ${latest}.`);
     return {
         ...pip,
         environment: {
@@ -31785,6 +32240,9 @@ async function readToolLock(request, { location, shown }, { sources }) {
 
 
 
+
+/** The first uv whose resolution lists only files that fit the interpreter. */
+const oldestUv = [0, 11];
 /** The tools of one run. */
 class Tools {
     /** The wheelhouses of tools that the post step has to save. */
@@ -31792,13 +32250,14 @@ class Tools {
     #request;
     #interpreter;
     #world;
-    #install;
+    #run;
+    #uv;
     #prepared = new Map();
     constructor(request, interpreter, world, install) {
         this.#request = request;
         this.#interpreter = interpreter;
         this.#world = world;
-        this.#install = install;
+        this.#run = install;
     }
     /**
      * Installs a tool into an environment of its own, once.
@@ -31811,6 +32270,17 @@ class Tools {
         return known;
     }
     /**
+     * Finds the uv that resolves, builds and installs: the one on PATH, or a pinned one. It is looked
+     * for once, from the first call on.
+     * @returns its command
+     * @throws UserError when it can't be installed
+     */
+    uv() {
+        this.#uv ??= this.#findUv();
+        this.#uv.catch(() => { }); // Whoever needs it gets the error.
+        return this.#uv;
+    }
+    /**
      * Reads the lock of uv, Poetry, PDM or pipenv through the tool's own exporter.
      * @throws UserError in the tool's own words, such as for a lock that is out of date
      */
@@ -31821,18 +32291,48 @@ class Tools {
             return this.prepare({ name, requirements }, file.shown);
         });
     }
+    async #findUv() {
+        const { uv, reporter, lockTools, wheelhouses } = this.#world;
+        const { environment, temporary } = this.#request;
+        const found = await uv.onPath(environment);
+        const oldest = oldestUv.join('.');
+        if (found !== undefined && !(0,logic_names/* isOlderPip */.Ui)(found.version, oldestUv)) {
+            reporter.info(`Using uv ${found.version} from PATH.`);
+            return found.command;
+        }
+        const requirements = lockTools.requirements('uv');
+        const [, version = ''] = /^uv==(\S+)/m.exec(requirements) ?? [];
+        reporter.info(found === undefined
+            ? `There is no uv on PATH; using uv ${version}.`
+            : `The uv on PATH is ${found.version}, older than ${oldest}; using uv ${version}.`);
+        const { wheelhouse } = await this.#install({ name: 'uv', shown: `uv ${version}`, requirements }, 'installer: uv', undefined);
+        const [wheel] = await wheelhouses.list(wheelhouse);
+        if (wheel === undefined)
+            throw new Error(`${wheelhouse} has no wheel of uv`);
+        const directory = await wheelhouses.workplace(temporary);
+        return uv.unpack(this.#interpreter, external_node_path_.join(wheelhouse, wheel), directory);
+    }
     async #prepare(tool, purpose) {
-        const { wheelhouses, reporter } = this.#world;
+        const venv = external_node_path_.join(this.#directoryOf(tool), 'venv');
+        const { shown = tool.name } = tool;
+        this.#world.reporter.info(`Installing ${shown}, which ${purpose} needs, into an environment of its own.`);
+        return { wheelhouse: (await this.#install(tool, purpose, venv)).wheelhouse, venv };
+    }
+    #directoryOf({ name, requirements }) {
+        const directory = `${name}-${(0,digest/* digest */.b)([requirements]).slice(0, 16)}`;
+        return external_node_path_.join(this.#request.temporary, 'wheelhouse-tools', directory);
+    }
+    /** @param venv where it is installed; undefined for nothing but its wheelhouse */
+    async #install(tool, purpose, venv) {
         const { name, shown = name, requirements } = tool;
-        const directory = external_node_path_.join(this.#request.temporary, 'wheelhouse-tools', `${name}-${(0,digest/* digest */.b)([requirements]).slice(0, 16)}`);
-        const venv = external_node_path_.join(directory, 'venv');
+        const directory = this.#directoryOf(tool);
+        const { wheelhouses } = this.#world;
         await wheelhouses.write(external_node_path_.join(directory, 'requirements.txt'), requirements);
-        reporter.info(`Installing ${shown}, which ${purpose} needs, into an environment of its own.`);
         try {
             const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
-            const { states, wheelhouse } = await this.#install(request, this.#world);
+            const { states, wheelhouse } = await this.#run(request, this.#worldFor(venv));
             this.states.push(...states);
-            return { wheelhouse, venv };
+            return { wheelhouse };
         }
         catch (error) {
             if (!(error instanceof errors/* UserError */.yo))
@@ -31840,9 +32340,34 @@ class Tools {
             throw new errors/* UserError */.yo(`${purpose} needs ${shown}, which is not there and could not be installed: ${(0,errors/* messageOf */.bD)(error)} Install ${shown} before this step.`);
         }
     }
+    /** What only needs a wheelhouse runs beside the main run: its log has no groups of its own. */
+    #worldFor(venv) {
+        const { reporter, python } = this.#world;
+        if (venv !== undefined)
+            return this.#world;
+        return {
+            ...this.#world,
+            reporter: {
+                ...reporter,
+                group(title, work) {
+                    reporter.info(title);
+                    return work();
+                },
+            },
+            python: { ...python, probe: async () => withoutPackages(this.#interpreter) },
+        };
+    }
 }
 /** Settings of pip that are about the user's packages, and would break those of a tool. */
 const packageSettings = /^PIP_(?:CONSTRAINT|BUILD_CONSTRAINT|NO_BINARY|ONLY_BINARY|NO_DEPS|PRE|REQUIRE_HASHES|UPLOADED_PRIOR_TO)$/i;
+/** The interpreter as if nothing were installed and no setting were about the user's packages. */
+function withoutPackages(interpreter) {
+    const settings = Object.entries(interpreter.pipConfig).filter(([key]) => {
+        const [, name = ''] = /^:env:\.(.*)$/.exec(key) ?? [];
+        return !packageSettings.test(`PIP_${name.replaceAll('-', '_')}`);
+    });
+    return { ...interpreter, searchPath: [], pipConfig: Object.fromEntries(settings) };
+}
 /** The user's request, for a tool instead of the user's packages. */
 function toolRequest(request, { executable }, name, directory, venv) {
     const { cacheSuffix, environment } = request;
@@ -31862,7 +32387,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
         python: executable,
         venv,
         installer: 'pip',
-        install: true,
+        install: venv !== undefined,
         wheelhouse: undefined,
         // Its versions are pinned in this action, so they neither age nor change.
         releaseAge: undefined,
@@ -31908,6 +32433,9 @@ async function install(given, world) {
         store.warmUp();
     const prepared = await timer.time('python', () => prepareInterpreter(request, world));
     const tools = new Tools(request, prepared.interpreter, world, install);
+    // It may have to be restored itself, beside everything else.
+    if (request.installer === 'uv' && request.install)
+        tools.uv();
     const keyed = await timer.time('read', () => readRequestWithKeys(request, prepared.interpreter, world, tools));
     await reportKeys(keyed, reporter);
     const workplace = await wheelhouses.workplace(request.temporary);
@@ -31915,7 +32443,7 @@ async function install(given, world) {
         const scratch = await wheelhouses.stage(workplace);
         const place = request.wheelhouse ?? defaultPlace(request, keyed.keys);
         const { interpreter, makeVenv } = prepared;
-        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer, tools };
+        const known = { ...keyed, interpreter, place, workplace, scratch, timer, tools };
         const [found, venv] = await both(timer.time('restore', () => findWheelhouse(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
         const run = { ...known, interpreter: venv ?? interpreter };
         let supplied = await supply(run, world, found);
@@ -32344,6 +32872,8 @@ function digest(parts) {
 /* harmony export */   JK: () => (/* binding */ offlineEnvironment),
 /* harmony export */   b3: () => (/* binding */ fillEnvironment),
 /* harmony export */   cx: () => (/* binding */ environmentForPrograms),
+/* harmony export */   dF: () => (/* binding */ uvEnvironment),
+/* harmony export */   eq: () => (/* binding */ proxyVariables),
 /* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
 /** The environment variables of pip's runs: only the fill gets index settings and credentials. */
@@ -32414,6 +32944,28 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
+}
+/**
+ * uv's variables that this program decides: where uv runs and keeps files, its configuration, its
+ * indexes. Credentials for uploads are for no other command.
+ */
+const decidedForUv = /^UV_(?:CACHE_DIR|NO_CACHE|CONFIG_FILE|NO_CONFIG|NO_SYSTEM_CONFIG|ISOLATED|PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM_PACKAGES|MANAGED_PYTHON|NO_MANAGED_PYTHON|WORKING_DIR(?:ECTORY)?|PROJECT|OFFLINE|DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_.*_(?:USERNAME|PASSWORD)|CUSTOM_COMPILE_COMMAND|PUBLISH_.*)$/;
+/**
+ * The user's environment for a uv that may ask an index.
+ * @param own variables that name trust, proxy and credentials of indexes
+ */
+function uvEnvironment(environment, own) {
+    const others = Object.entries(environment).filter(([name]) => !decidedForUv.test(name));
+    return {
+        ...Object.fromEntries(others),
+        ...own,
+        UV_NO_PROGRESS: '1',
+        UV_PYTHON_DOWNLOADS: 'never',
+    };
+}
+/** Variables that name a proxy. @param proxy of pip's settings; undefined for none */
+function proxyVariables(proxy) {
+    return proxy === undefined ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy };
 }
 /** Variables that set the directory for a program's temporary files, on all systems. */
 function temporaryVariables(directory) {
@@ -32542,6 +33094,117 @@ function age(since, now) {
     if (hours < 48)
         return hours === 1 ? '1 hour' : `${hours} hours`;
     return `${Math.round(hours / 24)} days`;
+}
+
+
+/***/ }),
+
+/***/ 4260:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Lk: () => (/* binding */ hasCredentials),
+/* harmony export */   O7: () => (/* binding */ indexesOf),
+/* harmony export */   RQ: () => (/* binding */ confusionWarning),
+/* harmony export */   bt: () => (/* binding */ isSameIndex),
+/* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   oC: () => (/* binding */ isSecureOrigin),
+/* harmony export */   xr: () => (/* binding */ probeCandidates)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7692);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
+/** The package indexes of a run, and which of them pip may use. */
+
+
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is configured to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // The author of a requirement file must not get the credentials.
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses are the same index; credentials do not matter. */
+function isSameIndex(one, other) {
+    return (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(one).replace(/\/*$/, '') === (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
+ * (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
+}
+/**
+ * Variables that name indexes to pip, with their credentials.
+ * @param url of the authoritative index or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL contains credentials. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/**
+ * A warning when there are several indexes and one is private: with pip the highest version wins, with
+ * uv the index that is asked first.
+ */
+function confusionWarning(indexes, installer = 'pip') {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    const rule = installer === 'pip'
+        ? 'pip installs the highest version from any of them'
+        : `uv installs from the first that has a package, and asks ${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk)(all[0] ?? '')} last`;
+    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk).join(', ')}), one of which is private. ${rule}, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
+}
+/** The projects whose page can show whether an index is healthy: those of the request, in order. */
+function probeCandidates(requested) {
+    const building = requested.projects.flatMap((project) => project.buildRequires);
+    return [
+        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(requested.lines).filter((line) => !line.constraint),
+        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirementsIn */ .SO)(building),
+    ];
 }
 
 
@@ -33247,6 +33910,7 @@ const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a d
 const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
 const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const digestText = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text));
 const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** Normalised. */
     name: projectName,
@@ -33256,16 +33920,18 @@ const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)
     /** A file name without directories. */
     file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
     /** Hex. */
-    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    sha256: digestText,
     /** Bytes. */
     size: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .byteCount */ .GJ,
     origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
-    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
+    /** runtime: in the lock. build: required to build local projects. */
+    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build'),
     /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
     requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)),
     /** The fingerprint of its URL in the request. */
     url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
+    /** SHA-256 in hex of the sdist that it was built from, if known. */
+    sdist: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(digestText),
 });
 const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** The requirement's canonical text. */
@@ -33872,8 +34538,8 @@ function errorExcerpt(output, lines = 12) {
     });
     return errors.slice(-lines).join('\n');
 }
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
-const notFound = /No matching distribution found|Could not find a version/i;
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected|error sending request for url|HTTP status server error/i;
+const notFound = /No matching distribution found|Could not find a version|there (?:is|are) no versions? of|was not found in the package registry/i;
 const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 const advices = [
     [
@@ -33900,6 +34566,14 @@ const advices = [
     [
         notFound,
         'Check the name, the version and whether the index has a file for this Python and system.',
+    ],
+    [
+        /No solution found when resolving/i,
+        'The requirements conflict: relax one of those that uv names.',
+    ],
+    [
+        /HTTP status client error \(40[13]/i,
+        'The index rejected the credentials: check the inputs index-username and index-password, or the credentials of the index in the settings of pip or uv.',
     ],
     [
         /requires a different Python/i,
@@ -33943,7 +34617,7 @@ function requiredPython(output) {
 function isMirrorFailure(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
-        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+        /HTTP error \d{3}|HTTP status client error|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /**
  * Whether an installer failed because of the machine, not of the packages: not enough memory, no
@@ -36052,6 +36726,7 @@ function cell(text) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  WJ: () => (/* binding */ formatToml),
   MT: () => (/* binding */ parseToml),
   P$: () => (/* binding */ strings),
   tp: () => (/* binding */ table),
@@ -37406,6 +38081,335 @@ function tables(value) {
 function strings(value) {
     return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
+/** Returns a table as the text of a TOML file. */
+function formatToml(content) {
+    return stringify(content);
+}
+
+
+/***/ }),
+
+/***/ 3969:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Rc: () => (/* binding */ referencedFiles),
+/* harmony export */   Tu: () => (/* binding */ uvSettings),
+/* harmony export */   UB: () => (/* binding */ uvConfiguration),
+/* harmony export */   g8: () => (/* binding */ withUvIndexes),
+/* harmony export */   lo: () => (/* binding */ refuseNewestOfUv)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9112);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
+/* harmony import */ var _index_choice_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4260);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3983);
+/* harmony import */ var _toml_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3618);
+/**
+ * The settings of uv that decide which files it chooses and how it builds them: its variables, and the
+ * uv.toml or pyproject.toml that apply where it runs. They become one uv.toml for the fill, so that uv
+ * reads exactly what the cache key contains.
+ *
+ * Sources: uv's pages "Settings", "Environment variables" and "Indexes"; `PipSettings::combine` and
+ * `FilesystemOptions` of its code (seen with uv 0.12 and 0.13).
+ */
+
+
+
+
+
+
+
+/** The variables that decide which files uv chooses, besides those that name indexes. */
+const choosingVariables = [
+    'UV_AMD_GPU_ARCHITECTURE',
+    'UV_BUILD_CONSTRAINT',
+    'UV_CONSTRAINT',
+    'UV_CUDA_DRIVER_VERSION',
+    'UV_EXCLUDE',
+    'UV_EXCLUDE_NEWER',
+    'UV_FIND_LINKS',
+    'UV_FORK_STRATEGY',
+    'UV_INDEX_STRATEGY',
+    'UV_NO_BINARY',
+    'UV_NO_BINARY_PACKAGE',
+    'UV_NO_BUILD',
+    'UV_NO_BUILD_ISOLATION',
+    'UV_NO_BUILD_PACKAGE',
+    'UV_NO_SOURCES',
+    'UV_NO_SOURCES_PACKAGE',
+    'UV_OVERRIDE',
+    'UV_PREVIEW',
+    'UV_PREVIEW_FEATURES',
+    'UV_PRERELEASE',
+    'UV_RESOLUTION',
+    'UV_TORCH_BACKEND',
+];
+/** Those of them that name files, separated by spaces. */
+const fileVariables = [
+    'UV_BUILD_CONSTRAINT',
+    'UV_CONSTRAINT',
+    'UV_EXCLUDE',
+    'UV_OVERRIDE',
+];
+/** Settings that do not decide which files uv chooses, or that this program decides. */
+const unusedKeys = new Set([
+    // Where uv keeps files, how it installs, and other commands.
+    ...[
+        'cache-dir',
+        'no-cache',
+        'cache-keys',
+        'link-mode',
+        'compile-bytecode',
+        'add-bounds',
+        'audit',
+    ],
+    ...['concurrent-downloads', 'concurrent-builds', 'concurrent-installs', 'offline'],
+    ...['upgrade', 'upgrade-package', 'reinstall', 'reinstall-package', 'strict'],
+    ...['publish-url', 'check-url', 'trusted-publishing'],
+    // Which Python it uses.
+    ...['python', 'system', 'break-system-packages', 'target', 'prefix', 'python-preference'],
+    ...['python-downloads', 'python-install-mirror', 'pypy-install-mirror'],
+    ...['python-downloads-json-url', 'python-version', 'python-platform'],
+    // Projects and workspaces; requirement files have none of these.
+    ...['workspace', 'sources', 'dev-dependencies', 'default-groups', 'dependency-groups', 'managed'],
+    ...['package', 'build-backend', 'conflicts', 'environments', 'required-environments'],
+    ...['extra', 'all-extras', 'no-extra', 'group'],
+    // The form of the output of `uv pip compile`.
+    ...['output-file', 'no-strip-extras', 'no-strip-markers', 'no-annotate', 'no-header'],
+    ...['custom-compile-command', 'generate-hashes', 'universal', 'no-emit-package'],
+    ...['emit-index-url', 'emit-find-links', 'emit-build-options', 'emit-marker-expression'],
+    ...['emit-index-annotation', 'annotation-style', 'allow-empty-requirements'],
+    // Every hash in the request is checked anyway.
+    ...['require-hashes', 'verify-hashes'],
+    // Indexes are returned separately.
+    ...['index', 'index-url', 'extra-index-url'],
+]);
+/** Keys that matter, but to the connection only. */
+const connectionKeys = new Set([
+    ...['allow-insecure-host', 'http-proxy', 'https-proxy', 'keyring-provider', 'native-tls'],
+    ...['no-proxy', 'required-version', 'system-certs'],
+]);
+/** Keys of `[pip]` whose counterparts at the top level have another form. */
+const pipOnly = new Set(['no-binary', 'only-binary', 'no-build', 'no-deps']);
+/**
+ * Merges uv's settings.
+ * @param files those that apply, the one with the highest precedence first
+ * @throws UserError for a file that is not valid TOML
+ */
+function uvSettings(environment, files) {
+    const merged = files.map(contentOf).reduce(combined, {});
+    const all = { ...merged, ...combined((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(merged['pip']), merged) };
+    const config = relevant(all, (key) => !unusedKeys.has(key) && !pipOnly.has(key) && key !== 'pip');
+    const top = relevant(merged, (key) => pipOnly.has(key));
+    const pip = relevant((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(merged['pip']), (key) => pipOnly.has(key));
+    const { defaultIndex, otherIndexes } = indexesOf(environment, all);
+    const whole = { ...config, ...top, ...(Object.keys(pip).length === 0 ? {} : { pip }) };
+    const indexOptions = [...otherIndexes, ...(defaultIndex === undefined ? [] : [defaultIndex])]
+        .filter(({ options }) => Object.keys(options).length > 0)
+        .map(({ url, options }) => `index-options=${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .fingerprinted */ .g0)(url)} ${JSON.stringify(options)}`);
+    return {
+        config: whole,
+        defaultIndex,
+        otherIndexes,
+        parts: [
+            ...choosingVariables.flatMap((name) => {
+                const value = environment[name];
+                return value ? [`${name}=${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .fingerprinted */ .g0)(value)}`] : [];
+            }),
+            ...Object.entries(whole)
+                .filter(([key]) => !connectionKeys.has(key))
+                .map(([key, value]) => `uv ${key}=${valuePart(key, value)}`)
+                .sort(),
+            ...indexOptions,
+        ],
+    };
+}
+/** The files that variables name: their content decides which files uv chooses. Paths. */
+function referencedFiles(environment, directory) {
+    return fileVariables.flatMap((name) => (environment[name] ?? '')
+        .split(/\s+/)
+        .filter((file) => file !== '')
+        .map((file) => node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(directory, file)));
+}
+/** @throws UserError for a setting of uv that limits the age of files, beside the input that does */
+function refuseNewestOfUv({ config }, environment) {
+    if (!environment['UV_EXCLUDE_NEWER'] && config['exclude-newer'] === undefined)
+        return;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo('The input minimum-release-age is set, and uv is configured with exclude-newer. Remove one of them.');
+}
+/**
+ * The index inputs of a run, completed by uv's settings. The input index-url replaces all indexes of
+ * uv's settings, and extra-index-url those that are asked first.
+ * @param configured pip's index, which counts where uv's settings name no default
+ * @throws UserError when the credentials of inputs would go to an index that a file of uv names
+ */
+function withUvIndexes(inputs, { defaultIndex, otherIndexes }, configured) {
+    if (inputs.url !== undefined)
+        return inputs;
+    const url = defaultIndex?.url;
+    if (inputs.username !== undefined && url !== undefined && !(0,_index_choice_js__WEBPACK_IMPORTED_MODULE_4__/* .isSameIndex */ .bt)(url, configured)) {
+        // The author of a pull request must not get the credentials.
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`The inputs index-username and index-password are set, but uv's settings name another default index (${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .shownAddress */ .Uk)(url)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const extra = inputs.extra.length > 0 ? inputs.extra : otherIndexes.map((index) => index.url);
+    return { ...inputs, url, extra };
+}
+/**
+ * The uv.toml of a fill, as a table, and the variables with the credentials of its indexes, which are
+ * not written to disk.
+ * @param urls of the indexes, the default one last; none for no index
+ * @param metadata of versions that uv need not ask for; entries of the user come first
+ */
+function uvConfiguration({ config: own, defaultIndex, otherIndexes }, urls, metadata) {
+    const known = [...otherIndexes, ...(defaultIndex === undefined ? [] : [defaultIndex])];
+    const key = 'dependency-metadata';
+    const config = metadata.length === 0 ? own : { ...own, [key]: [...(0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .tables */ .um)(own[key]), ...metadata] };
+    const environment = {};
+    const index = urls.map((url, position) => {
+        const name = `index-${position + 1}`;
+        const { address, username, password } = withoutCredentials(url);
+        if (username !== '' || password !== '') {
+            const variable = `UV_INDEX_INDEX_${position + 1}`;
+            environment[`${variable}_USERNAME`] = username;
+            environment[`${variable}_PASSWORD`] = password;
+        }
+        const options = known.find((each) => each.url === url)?.options ?? {};
+        return { ...options, name, url: address, default: position === urls.length - 1 };
+    });
+    return { config: index.length === 0 ? config : { ...config, index }, environment };
+}
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
+function valuePart(key, value) {
+    const text = JSON.stringify(value);
+    return /^(?:config-settings|extra-build-variables)/.test(key)
+        ? (0,_digest_js__WEBPACK_IMPORTED_MODULE_2__/* .digest */ .b)([text]).slice(0, 12)
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .fingerprinted */ .g0)(text);
+}
+/** Returns the settings in a file, with absolute paths. */
+function contentOf(file) {
+    const content = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(file.text, file.path);
+    const isProject = node_path__WEBPACK_IMPORTED_MODULE_0__.basename(file.path) === 'pyproject.toml';
+    const own = isProject ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(content['tool'])['uv']) : content;
+    const directory = node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.path);
+    const pip = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(own['pip']);
+    return {
+        ...withAbsolutePaths(own, directory),
+        ...(own['pip'] === undefined ? {} : { pip: withAbsolutePaths(pip, directory) }),
+    };
+}
+function withAbsolutePaths(settings, directory) {
+    const absolute = (value) => {
+        if (typeof value !== 'string')
+            return value;
+        const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(value);
+        return isUrl ? value : (0,node_url__WEBPACK_IMPORTED_MODULE_1__.pathToFileURL)(node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(directory, value)).href;
+    };
+    const rebased = {};
+    for (const [key, value] of Object.entries(settings)) {
+        if (key === 'index-url')
+            rebased[key] = absolute(value);
+        if (key === 'extra-index-url' || key === 'find-links') {
+            rebased[key] = Array.isArray(value) ? value.map(absolute) : value;
+        }
+        if (key === 'index') {
+            rebased[key] = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .tables */ .um)(value).map((index) => ({ ...index, url: absolute(index['url']) }));
+        }
+    }
+    return { ...settings, ...rebased };
+}
+/** Lists are joined, and of other values the first one counts, as in uv. */
+function combined(first, second) {
+    const result = { ...second };
+    for (const [key, value] of Object.entries(first)) {
+        const other = second[key];
+        if (Array.isArray(value) && Array.isArray(other))
+            result[key] = [...value, ...other];
+        else if (isTable(value) && isTable(other))
+            result[key] = combined(value, other);
+        else
+            result[key] = value;
+    }
+    return result;
+}
+function isTable(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function relevant(settings, isWanted) {
+    return Object.fromEntries(Object.entries(settings).filter(([key]) => isWanted(key)));
+}
+/** Returns the indexes of variables and files in the order in which uv asks them. */
+function indexesOf(environment, settings) {
+    const named = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .tables */ .um)(settings['index']);
+    const words = (variable) => (environment[variable] ?? '').split(/\s+/).filter((word) => word !== '');
+    const strings = (value) => [value ?? []].flat().filter((each) => typeof each === 'string');
+    const simple = (url) => ({ url, options: {} });
+    const fromVariable = (word) => {
+        const [, name, url = word] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(word) ?? [];
+        const known = named.find((index) => index['name'] === url);
+        if (known !== undefined)
+            return [{ name: url, index: fromTable(known) }];
+        return [{ name, index: { url: withVariables(url, name), options: {} } }];
+    };
+    const withVariables = (url, name) => {
+        if (typeof name !== 'string')
+            return url;
+        const variable = `UV_INDEX_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`;
+        return withCredentials(url, environment[`${variable}_USERNAME`], environment[`${variable}_PASSWORD`]);
+    };
+    const fromTable = ({ name, url, ...rest }) => {
+        const { default: _default, explicit: _explicit, 'publish-url': _publish, ...options } = rest;
+        return { url: withVariables(String(url), name), options };
+    };
+    const given = [
+        ...words('UV_INDEX').flatMap(fromVariable),
+        ...words('UV_EXTRA_INDEX_URL').map((url) => ({ name: undefined, index: simple(url) })),
+    ];
+    const names = new Set(given.flatMap(({ name }) => name ?? []));
+    // An explicit index is only for the sources of a project.
+    const tablesInUse = named.filter(({ name, explicit }) => !names.has(String(name)) && !explicit);
+    const [defaultIndex] = [
+        ...[...words('UV_DEFAULT_INDEX'), ...words('UV_INDEX_URL')].flatMap((word) => fromVariable(word).map(({ index }) => index)),
+        ...tablesInUse.filter((index) => index['default'] === true).map(fromTable),
+        ...strings(settings['index-url']).map(simple),
+    ];
+    return {
+        defaultIndex,
+        otherIndexes: [
+            ...given.map(({ index }) => index),
+            ...tablesInUse.filter((index) => index['default'] !== true).map(fromTable),
+            ...strings(settings['extra-index-url']).map(simple),
+        ],
+    };
+}
+function withCredentials(url, username, password) {
+    if (!username || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    if (result.username !== '' || result.password !== '')
+        return url;
+    result.username = encodeURIComponent(username);
+    result.password = encodeURIComponent(password ?? '');
+    return result.href;
+}
+function withoutCredentials(url) {
+    if (!URL.canParse(url))
+        return { address: url, username: '', password: '' };
+    const parsed = new URL(url);
+    const [username, password] = [parsed.username, parsed.password].map(decoded);
+    parsed.username = '';
+    parsed.password = '';
+    return { address: username + password === '' ? url : parsed.href, username, password };
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
 
 
 /***/ }),
@@ -37601,7 +38605,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3218);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4541);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4018);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -39062,17 +40066,17 @@ function environmentOf(environment, { work, archives, programs }) {
 const transferName = 'wheelhouse';
 function githubCache(options) {
     const { reporter } = options;
-    let warm;
+    const warm = [];
     return {
         unavailable: unavailable(options),
         sharesFiles: false,
         warmUp() {
-            warm ??= TransferProcess.start(options);
-            warm.catch(() => { }); // restore throws it.
+            const transfer = TransferProcess.start(options);
+            transfer.catch(() => { }); // restore throws it.
+            warm.push(transfer);
         },
         async restore(directory, key, prefixes) {
-            const transfer = await (warm ?? TransferProcess.start(options));
-            warm = undefined;
+            const transfer = await (warm.shift() ?? TransferProcess.start(options));
             const { work } = transfer;
             const inside = external_node_path_.join(work, transferName);
             try {
@@ -39515,26 +40519,27 @@ function start(command, args, options) {
     running.add(stop);
     let stdout = '';
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const name of ['stdout', 'stderr']) {
+        const stream = child[name];
         const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
         let rest = '';
         stream.on('data', (data) => {
             const text = decoder.write(data);
             output = latest(output + text);
-            if (stream === child.stdout)
+            if (name === 'stdout')
                 stdout = latest(stdout + text);
             const lines = (rest + text).split(/\r?\n/);
             rest = lines.pop() ?? '';
             for (const line of lines)
-                options.onLine?.(line);
+                options.onLine?.(line, name);
             if (rest.length > maxLine) {
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
                 rest = '';
             }
         });
         stream.on('end', () => {
             if (rest !== '')
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
         });
     }
     // A program may exit without reading its input.
@@ -39628,6 +40633,7 @@ async function answer({ executable }, program, question, options) {
 }
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 const texts = {
+  "dependencies": "\"\"\"Prints, as JSON, what wheels depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
@@ -39636,6 +40642,7 @@ const texts = {
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_PIP is the path of another pip to run: a directory with the package, or a wheel.\n\nWHEELHOUSE_AGE_EXCEPT names the projects that --uploaded-prior-to does not apply to; pip itself knows\nno exceptions. The pips that this one starts for its build environments make them as well.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport importlib\nimport logging.config\nimport os\nimport runpy\nimport sys\nimport tempfile\n\n# Like pip's own __pip-runner__.py: a path at the start of sys.path would hide other modules too.\nredirection = '''\nimport sys\nfrom importlib.machinery import PathFinder\n\n\nclass PipFinder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        return PathFinder.find_spec(name, [%r], target) if name == 'pip' else None\n\n\nsys.meta_path.insert(0, PipFinder)\n'''\n\nexceptions = '''\nimport os\nfrom pip._internal.index.package_finder import LinkEvaluator\n\nexempt = os.environ['WHEELHOUSE_AGE_EXCEPT'].split()\nconstruct = LinkEvaluator.__init__\n\n\ndef construct_with_exceptions(self, *args, **options):\n    construct(self, *args, **options)\n    if self._canonical_name in exempt:\n        self._uploaded_prior_to = None\n\n\nLinkEvaluator.__init__ = construct_with_exceptions\n'''\n\nstart = '''\nimport runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n'''\n\n\ndef run(program):\n    exec(program, {'__name__': 'wheelhouse'})\n\n\nother_pip = os.environ.pop('WHEELHOUSE_PIP', None)\nif other_pip:\n    run(redirection % other_pip)\n\nif os.environ.get('WHEELHOUSE_AGE_EXCEPT'):\n    run(exceptions)\n    import pip\n\n    root = os.path.dirname(os.path.dirname(pip.__file__))\n    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(redirection % root + exceptions + start)\n    # It is in the first module up to pip 26.1, and in the second one since.\n    for name in ('pip._internal.build_env', 'pip._internal.build_env.installer'):\n        try:\n            builds = importlib.import_module(name)\n        except ImportError:\n            continue\n        if hasattr(builds, 'get_runnable_pip'):\n            builds.get_runnable_pip = lambda: file.name\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except OSError as error:\n            if type(error) is OSError or type(error).__module__ == 'builtins':\n                self.end({'fault': 'it could not be written', 'unwritable': True})\n            else:\n                self.fail(error)\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'pip could not download it (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with open(job['to'], 'wb') as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    file.write(chunk)\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent.\"\"\"\n        raw = response.raw\n        if self.job['page']:\n            return response.iter_content(16384)\n        if hasattr(raw, 'stream'):\n            return raw.stream(16384, decode_content=False)\n        return iter(lambda: raw.read(16384), b'')\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = response.headers.get('Content-Length', '')\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
+  "tags": "\"\"\"Prints, as a JSON list, the tags of the wheels that this Python can install, the best one first.\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.tags import sys_tags\n\nsys.stdout.write(json.dumps([str(tag) for tag in sys_tags()]))\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "wheel_metadata": "\"\"\"Prints, as JSON, what wheels state about their licences and dependencies. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one object per file:\n{expression, license, classifiers, requires, texts} or {fault}. `texts` are [path, content] pairs of\nlicence files; the content of one that is too large is null.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\nMAX_TEXT = 1 << 20\nMAX_TEXTS = 100\n\n\ndef read(archive, member, limit):\n    with archive.open(member) as file:\n        content = file.read(limit + 1)\n    return None if len(content) > limit else content.decode('utf-8', 'replace')\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(directory, file):\n    project = normalized(file.split('-')[0])\n    with zipfile.ZipFile(os.path.join(directory, file)) as archive:\n        names = sorted(set(archive.namelist()))\n        found = [\n            name[: -len('METADATA')]\n            for name in names\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        if len(found) != 1:\n            return {'fault': 'it has %d files METADATA' % len(found)}\n        info = found[0]\n        text = read(archive, info + 'METADATA', MAX_METADATA)\n        if text is None:\n            return {'fault': 'its METADATA is too large'}\n        headers = HeaderParser().parsestr(text)\n        texts = []\n        for name in names:\n            path = name[len(info) :]\n            if not name.startswith(info) or path.endswith('/'):\n                continue\n            if re.match(r'licenses/|(licen[cs]e|copying|notice|authors)[^/]*$', path, re.I):\n                texts.append([path, read(archive, name, MAX_TEXT)])\n            if len(texts) == MAX_TEXTS:\n                break\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'expression': (values('License-Expression') or [''])[0],\n        'license': (values('License') or [''])[0],\n        'classifiers': [v for v in values('Classifier') if v.startswith('License ::')],\n        'requires': values('Requires-Dist'),\n        'texts': texts,\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(given['directory'], file))\n    except Exception as error:\n        answers.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
@@ -39712,6 +40719,23 @@ function pythonAdapter(reporter, environment) {
             const job = { markers, extras };
             const options = { env: environment };
             return new Map(await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .answer */ .ZF)(interpreter, 'markers', job, options));
+        },
+        async tags(interpreter) {
+            const tags = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .answer */ .ZF)(interpreter, 'tags', {}, { env: environment });
+            if (tags === undefined)
+                throw new Error('The tags of this Python could not be read.');
+            return tags;
+        },
+        async dependencies(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const job = { directory, files };
+            const options = { env: environment };
+            const found = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .answer */ .ZF)(interpreter, 'dependencies', job, options);
+            return files.map((_file, position) => {
+                const each = found?.[position];
+                return each ? { ...each, python: each.python ?? undefined } : undefined;
+            });
         },
         async writeStubs({ executable }, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(executable, 'write_stubs', [directory], { env: environment, input: (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .asciiJson */ .iL)(stubs) });
@@ -43120,16 +44144,32 @@ async function project(target, shown) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   t: () => (/* binding */ uvAdapter)
 /* harmony export */ });
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5733);
-/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6045);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_digest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_toml_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3618);
+/* harmony import */ var _logic_uv_settings_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3969);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5733);
+/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6045);
+/** uv, which resolves, builds and installs, and the files with its settings. */
+
+
+
+
+
+
+
 
 
 function uvAdapter(reporter) {
     return {
         async onPath(environment) {
             try {
-                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)('uv', ['--version'], { env: environment });
-                return exitCode === 0 ? 'uv' : undefined;
+                const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)('uv', ['--version'], { env: environment });
+                const [, version] = /^uv (\d+(?:\.\d+)+)/.exec(stdout) ?? [];
+                return exitCode === 0 && version !== undefined ? { command: 'uv', version } : undefined;
             }
             catch {
                 return undefined;
@@ -43137,13 +44177,155 @@ function uvAdapter(reporter) {
         },
         async unpack(interpreter, wheel, directory) {
             const { executable } = interpreter;
-            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_1__/* .runProgram */ .mB)(executable, 'unpack_uv', [wheel, directory], { env: {} });
+            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .runProgram */ .mB)(executable, 'unpack_uv', [wheel, directory], { env: {} });
             if (exitCode !== 0)
                 throw new Error(`uv could not be unpacked: ${output}`);
             return stdout;
         },
-        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
+        async run(command, args, { rewrite = (line) => line, shows, ...options }) {
+            const lines = [];
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(command, args, {
+                ...options,
+                onLine(line, stream) {
+                    // `uv pip compile` also prints the lock that it writes.
+                    if (stream === 'stdout')
+                        return;
+                    const shown = rewrite(line);
+                    lines.push(shown);
+                    if (shows === undefined)
+                        reporter.foreign(shown);
+                },
+            });
+            const outcome = exitCode === 0 ? 'successes' : 'failures';
+            if (shows === outcome)
+                for (const line of lines)
+                    reporter.foreign(line);
+            return { exitCode, output: lines.join('\n') };
+        },
+        async settingFiles(directory, environment) {
+            const files = await settingFiles(directory, environment);
+            const referenced = (0,_logic_uv_settings_js__WEBPACK_IMPORTED_MODULE_6__/* .referencedFiles */ .Rc)(environment, directory).map(async (file) => {
+                const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8').catch(() => '');
+                return { path: file, digest: (0,_logic_digest_js__WEBPACK_IMPORTED_MODULE_3__/* .sha256 */ .s)(text) };
+            });
+            return { files, referenced: await Promise.all(referenced) };
+        },
     };
+}
+/**
+ * The files that uv reads where it runs, the one with the highest precedence first: the nearest
+ * uv.toml or pyproject.toml with a table for uv (of the workspace, for a member of one), the user's,
+ * and the system's.
+ */
+async function settingFiles(directory, environment) {
+    const named = environment['UV_CONFIG_FILE'];
+    if (named)
+        return present(await read(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(directory, named)));
+    if (isYes(environment['UV_NO_CONFIG']) || isYes(environment['UV_ISOLATED']))
+        return [];
+    const start = (await workspaceRoot(directory)) ?? directory;
+    const found = await Promise.all([
+        nearest(start),
+        read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(userDirectory(environment), 'uv', 'uv.toml')),
+        systemFile(environment),
+    ]);
+    return found.flatMap(present);
+}
+function present(file) {
+    return file === undefined ? [] : [file];
+}
+function isYes(value) {
+    return value !== undefined && /^(?:1|true|yes|on|y|t)$/i.test(value);
+}
+function userDirectory(environment) {
+    if (process.platform === 'win32') {
+        return environment['APPDATA'] ?? node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), 'AppData', 'Roaming');
+    }
+    return environment['XDG_CONFIG_HOME'] || node_path__WEBPACK_IMPORTED_MODULE_2__.join(environment['HOME'] ?? (0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), '.config');
+}
+async function systemFile(environment) {
+    if (isYes(environment['UV_NO_SYSTEM_CONFIG']))
+        return undefined;
+    if (process.platform === 'win32') {
+        const drive = environment['SYSTEMDRIVE'] ?? 'C:';
+        return read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(`${drive}\\`, 'ProgramData', 'uv', 'uv.toml'));
+    }
+    const directories = (environment['XDG_CONFIG_DIRS'] || '/etc/xdg').split(':');
+    for (const directory of [...directories, '/etc']) {
+        const file = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'uv', 'uv.toml'));
+        if (file !== undefined)
+            return file;
+    }
+    return undefined;
+}
+/** Returns the first file with settings in a directory or above. */
+async function nearest(start) {
+    for (const directory of withParents(start)) {
+        const own = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'uv.toml'));
+        if (own !== undefined)
+            return own;
+        const project = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyproject.toml'));
+        if (project !== undefined && uvTable(project) !== undefined)
+            return project;
+    }
+    return undefined;
+}
+/**
+ * Returns the root of the workspace that a directory is in: for uv, a project is one of its own.
+ * @returns undefined where there is no project
+ */
+async function workspaceRoot(start) {
+    let project;
+    for (const directory of withParents(start)) {
+        const file = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyproject.toml'));
+        if (file === undefined)
+            continue;
+        const own = uvTable(file) ?? {};
+        const workspace = own['workspace'] === undefined ? undefined : (0,_logic_toml_js__WEBPACK_IMPORTED_MODULE_5__/* .table */ .tp)(own['workspace']);
+        if (project === undefined) {
+            if (workspace !== undefined)
+                return directory;
+            if (own['managed'] === false || contentOf(file)['project'] === undefined)
+                return undefined;
+            project = directory;
+            continue;
+        }
+        if (workspace === undefined)
+            continue;
+        const relative = node_path__WEBPACK_IMPORTED_MODULE_2__.relative(directory, project).split(node_path__WEBPACK_IMPORTED_MODULE_2__.sep).join('/');
+        const matches = (key) => (0,_logic_toml_js__WEBPACK_IMPORTED_MODULE_5__/* .strings */ .P$)(workspace[key]).some((glob) => node_path__WEBPACK_IMPORTED_MODULE_2__.matchesGlob(relative, glob.replace(/\/+$/, '')));
+        return matches('members') && !matches('exclude') ? directory : project;
+    }
+    return project;
+}
+function withParents(start) {
+    const parent = node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(start);
+    return parent === start ? [start] : [start, ...withParents(parent)];
+}
+function uvTable(file) {
+    const { uv } = (0,_logic_toml_js__WEBPACK_IMPORTED_MODULE_5__/* .table */ .tp)(contentOf(file)['tool']);
+    return uv === undefined ? undefined : (0,_logic_toml_js__WEBPACK_IMPORTED_MODULE_5__/* .table */ .tp)(uv);
+}
+/** Returns nothing for a file that is not valid, which uv ignores with a warning. */
+function contentOf(file) {
+    try {
+        return (0,_logic_toml_js__WEBPACK_IMPORTED_MODULE_5__/* .parseToml */ .MT)(file.text, file.path);
+    }
+    catch {
+        return {};
+    }
+}
+/** @returns undefined when there is no such file */
+async function read(file) {
+    try {
+        return { path: file, text: await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8') };
+    }
+    catch (error) {
+        const { code = '' } = error;
+        if (['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'].includes(code))
+            return undefined;
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`uv's settings in ${file} can't be read: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
+    }
 }
 
 
@@ -43159,10 +44341,12 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3385);
-/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4649);
-/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
-/* harmony import */ var _disk_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6895);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4649);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
+/* harmony import */ var _disk_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6895);
 /** Directories of wheels on disk. No file is half-written under its final name. */
+
 
 
 
@@ -43172,13 +44356,13 @@ function uvAdapter(reporter) {
 
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
+        workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         verify,
         share,
         writeBase: (directory, base) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK), (0,_logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .formatBase */ .Tq)(base)),
-        isChange: (directory) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK)),
+        isChange: (directory) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .exists */ .t2)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .baseFile */ .cK)),
         takeBase,
         supplement,
         reopen,
@@ -43186,15 +44370,16 @@ function wheelhousesAdapter() {
         list,
         measure,
         seal,
-        publish: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .moveDirectory */ .Ti,
+        publish: _disk_js__WEBPACK_IMPORTED_MODULE_7__/* .moveDirectory */ .Ti,
+        copy,
         move: (file, from, to) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(from, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(to, file)),
         write: async (file, text) => {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file), { recursive: true });
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)(file, text);
         },
         read: (file) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'),
-        exists: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2,
-        remove: _disk_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf,
+        exists: _disk_js__WEBPACK_IMPORTED_MODULE_7__/* .exists */ .t2,
+        remove: _disk_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf,
     };
 }
 /**
@@ -43210,7 +44395,7 @@ async function share(directory, staged, files) {
 }
 /** Replaces hard links by copies: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
-    const aside = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .buildDirectory */ .WP);
     for (const file of await list(aside)) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file));
     }
@@ -43225,15 +44410,23 @@ async function reopen(directory) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(`${file}.own`, file);
     }
 }
+async function copy(from, to, expected) {
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.copyFile)(from, to);
+    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(to);
+    if (expected === undefined || found === expected)
+        return found;
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(to, { force: true });
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${from} has the SHA-256 ${found} instead of ${expected}.`);
+}
 async function inspect(directory, depth) {
-    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .maxManifestBytes */ .rq);
+    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .maxManifestBytes */ .rq);
     if (text === undefined) {
         const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE}`);
     }
-    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(text);
+    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .parseManifest */ .Ng)(text);
     const inspected = await compare({ manifest, sound: manifest.wheels, faults: [] }, (wheel) => fileFault(directory, wheel));
     const faults = [...inspected.faults];
     const known = new Set(filesOf(manifest));
@@ -43245,11 +44438,11 @@ async function inspect(directory, depth) {
     return depth === 'sizes' ? compared : verify(directory, compared);
 }
 function verify(directory, inspected, wheels = inspected.sound) {
-    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV));
+    const chosen = new Set(wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV));
     return compare(inspected, async (wheel) => {
-        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel)))
+        if (!chosen.has((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)(wheel)))
             return undefined;
-        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel)));
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)(wheel)));
         return digest === wheel.sha256
             ? undefined
             : `${wheel.file} has a different hash than in the manifest`;
@@ -43257,7 +44450,7 @@ function verify(directory, inspected, wheels = inspected.sound) {
 }
 /** Removes wheels that have a fault. */
 async function compare({ manifest, sound, faults }, faultOf) {
-    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .mapFiles */ .qM)(sound, faultOf);
+    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)(sound, faultOf);
     return {
         manifest,
         sound: sound.filter((_wheel, index) => found[index] === undefined),
@@ -43275,7 +44468,7 @@ async function readOwn(directory, name, maxBytes) {
     if (found === undefined)
         return undefined;
     if (!found.isFile() || found.size > maxBytes) {
-        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${name} is not a regular file`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .ManifestError */ .Sh(`${name} is not a regular file`);
     }
     return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8');
 }
@@ -43287,13 +44480,13 @@ async function takeBase(directory) {
     return (0,_logic_change_entry_js__WEBPACK_IMPORTED_MODULE_3__/* .parseBase */ .Hp)(text);
 }
 async function supplement(directory, from) {
-    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .maxManifestBytes */ .rq);
+    const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .maxManifestBytes */ .rq);
     if (text === undefined)
-        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE}`);
     const moved = new Set();
-    for (const file of (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(text).wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)) {
+    for (const file of (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .parseManifest */ .Ng)(text).wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)) {
         const [source, target] = [node_path__WEBPACK_IMPORTED_MODULE_2__.join(from, file), node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file)];
-        if ((await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(target)) || !(await isDirectory(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(source))))
+        if ((await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .exists */ .t2)(target)) || !(await isDirectory(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(source))))
             continue;
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(target), { recursive: true }).catch(() => { });
         if (!(await isDirectory(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(target))))
@@ -43310,15 +44503,15 @@ async function isDirectory(file) {
 }
 /** Everything that belongs to a wheelhouse, as relative paths. */
 function filesOf({ wheels }) {
-    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)];
+    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)];
 }
 async function fileFault(directory, wheel) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+    const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)(wheel));
     // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
-        return (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .absence */ .An)(wheel);
+        return (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .absence */ .An)(wheel);
     if (!found.isFile())
         return `${wheel.file} is not a regular file`;
     if (found.size !== wheel.size) {
@@ -43352,7 +44545,7 @@ async function list(directory) {
             throw error;
         return [];
     });
-    return names.filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+    return names.filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isWheelFileName */ .jh).sort();
 }
 /**
  * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels
@@ -43361,32 +44554,32 @@ async function list(directory) {
 async function filesBelow(directory) {
     const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory, { withFileTypes: true }).catch(() => []);
     const nested = entries.map(async (entry) => {
-        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
+        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .buildDirectory */ .WP || !entry.isDirectory())
             return [entry.name];
-        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
-        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .buildDirectory */ .WP}/${name}`);
     });
     return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
-    return (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .mapFiles */ .qM)(files, async (file) => {
+    return (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)(files, async (file) => {
         const full = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file);
-        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
+        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
-        const place = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+        const place = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .wheelPath */ .NV)(wheel));
         const flat = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, wheel.file);
-        if (place === flat || (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .exists */ .t2)(place)))
+        if (place === flat || (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .exists */ .t2)(place)))
             continue;
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(flat, place);
     }
-    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockTexts */ .wM)(manifest.wheels))) {
-        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
+    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .lockTexts */ .wM)(manifest.wheels))) {
+        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
     }
-    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_6__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
+    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .formatManifest */ .L_)(manifest));
     await keepOnly(directory, filesOf(manifest));
 }
 

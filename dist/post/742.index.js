@@ -249,6 +249,7 @@ const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:
 const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
 const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const digestText = lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text));
 const wheelSchema = object({
     /** Normalised. */
     name: projectName,
@@ -258,16 +259,18 @@ const wheelSchema = object({
     /** A file name without directories. */
     file: lineOf('the file name of a wheel', isWheelFileName),
     /** Hex. */
-    sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    sha256: digestText,
     /** Bytes. */
     size: byteCount,
     origin: oneOf('downloaded', 'built'),
-    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-    role: oneOf('runtime', 'build', 'tool'),
+    /** runtime: in the lock. build: required to build local projects. */
+    role: oneOf('runtime', 'build'),
     /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
     requestHashes: optional(list(string)),
     /** The fingerprint of its URL in the request. */
     url: optional(line),
+    /** SHA-256 in hex of the sdist that it was built from, if known. */
+    sdist: optional(digestText),
 });
 const projectSchema = object({
     /** The requirement's canonical text. */
@@ -1278,6 +1281,28 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
 }
+/**
+ * uv's variables that this program decides: where uv runs and keeps files, its configuration, its
+ * indexes. Credentials for uploads are for no other command.
+ */
+const decidedForUv = /^UV_(?:CACHE_DIR|NO_CACHE|CONFIG_FILE|NO_CONFIG|NO_SYSTEM_CONFIG|ISOLATED|PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM_PACKAGES|MANAGED_PYTHON|NO_MANAGED_PYTHON|WORKING_DIR(?:ECTORY)?|PROJECT|OFFLINE|DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_.*_(?:USERNAME|PASSWORD)|CUSTOM_COMPILE_COMMAND|PUBLISH_.*)$/;
+/**
+ * The user's environment for a uv that may ask an index.
+ * @param own variables that name trust, proxy and credentials of indexes
+ */
+function uvEnvironment(environment, own) {
+    const others = Object.entries(environment).filter(([name]) => !decidedForUv.test(name));
+    return {
+        ...Object.fromEntries(others),
+        ...own,
+        UV_NO_PROGRESS: '1',
+        UV_PYTHON_DOWNLOADS: 'never',
+    };
+}
+/** Variables that name a proxy. @param proxy of pip's settings; undefined for none */
+function proxyVariables(proxy) {
+    return proxy === undefined ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy };
+}
 /** Variables that set the directory for a program's temporary files, on all systems. */
 function temporaryVariables(directory) {
     return { TMPDIR: directory, TEMP: directory, TMP: directory };
@@ -1435,26 +1460,27 @@ function start(command, args, options) {
     running.add(stop);
     let stdout = '';
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const name of ['stdout', 'stderr']) {
+        const stream = child[name];
         const decoder = new external_node_string_decoder_.StringDecoder('utf8');
         let rest = '';
         stream.on('data', (data) => {
             const text = decoder.write(data);
             output = latest(output + text);
-            if (stream === child.stdout)
+            if (name === 'stdout')
                 stdout = latest(stdout + text);
             const lines = (rest + text).split(/\r?\n/);
             rest = lines.pop() ?? '';
             for (const line of lines)
-                options.onLine?.(line);
+                options.onLine?.(line, name);
             if (rest.length > maxLine) {
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
                 rest = '';
             }
         });
         stream.on('end', () => {
             if (rest !== '')
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
         });
     }
     // A program may exit without reading its input.
@@ -1628,17 +1654,17 @@ function environmentOf(environment, { work, archives, programs }) {
 const transferName = 'wheelhouse';
 function githubCache(options) {
     const { reporter } = options;
-    let warm;
+    const warm = [];
     return {
         unavailable: unavailable(options),
         sharesFiles: false,
         warmUp() {
-            warm ??= TransferProcess.start(options);
-            warm.catch(() => { }); // restore throws it.
+            const transfer = TransferProcess.start(options);
+            transfer.catch(() => { }); // restore throws it.
+            warm.push(transfer);
         },
         async restore(directory, key, prefixes) {
-            const transfer = await (warm ?? TransferProcess.start(options));
-            warm = undefined;
+            const transfer = await (warm.shift() ?? TransferProcess.start(options));
             const { work } = transfer;
             const inside = external_node_path_.join(work, transferName);
             try {
@@ -1864,6 +1890,7 @@ function consoleReporter() {
 
 
 
+
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
@@ -1881,6 +1908,7 @@ function wheelhousesAdapter() {
         measure,
         seal,
         publish: moveDirectory,
+        copy,
         move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
         write: async (file, text) => {
             await (0,promises_.mkdir)(external_node_path_.dirname(file), { recursive: true });
@@ -1918,6 +1946,14 @@ async function reopen(directory) {
         await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
         await (0,promises_.rename)(`${file}.own`, file);
     }
+}
+async function copy(from, to, expected) {
+    await (0,promises_.copyFile)(from, to);
+    const found = await fileSha256(to);
+    if (expected === undefined || found === expected)
+        return found;
+    await (0,promises_.rm)(to, { force: true });
+    throw new UserError(`${from} has the SHA-256 ${found} instead of ${expected}.`);
 }
 async function inspect(directory, depth) {
     const text = await readOwn(directory, manifestFile, maxManifestBytes);

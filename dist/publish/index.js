@@ -28831,7 +28831,7 @@ function digest(parts) {
 /* harmony export */   cx: () => (/* binding */ environmentForPrograms),
 /* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
-/* unused harmony exports offlineEnvironment, buildEnvironment */
+/* unused harmony exports uvEnvironment, proxyVariables, offlineEnvironment, buildEnvironment */
 /** The environment variables of pip's runs: only the fill gets index settings and credentials. */
 /**
  * Variables that no other program may see:
@@ -28900,6 +28900,28 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
+}
+/**
+ * uv's variables that this program decides: where uv runs and keeps files, its configuration, its
+ * indexes. Credentials for uploads are for no other command.
+ */
+const decidedForUv = /^UV_(?:CACHE_DIR|NO_CACHE|CONFIG_FILE|NO_CONFIG|NO_SYSTEM_CONFIG|ISOLATED|PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM_PACKAGES|MANAGED_PYTHON|NO_MANAGED_PYTHON|WORKING_DIR(?:ECTORY)?|PROJECT|OFFLINE|DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_.*_(?:USERNAME|PASSWORD)|CUSTOM_COMPILE_COMMAND|PUBLISH_.*)$/;
+/**
+ * The user's environment for a uv that may ask an index.
+ * @param own variables that name trust, proxy and credentials of indexes
+ */
+function uvEnvironment(environment, own) {
+    const others = Object.entries(environment).filter(([name]) => !decidedForUv.test(name));
+    return {
+        ...Object.fromEntries(others),
+        ...own,
+        UV_NO_PROGRESS: '1',
+        UV_PYTHON_DOWNLOADS: 'never',
+    };
+}
+/** Variables that name a proxy. @param proxy of pip's settings; undefined for none */
+function proxyVariables(proxy) {
+    return proxy === undefined ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy };
 }
 /** Variables that set the directory for a program's temporary files, on all systems. */
 function temporaryVariables(directory) {
@@ -29228,6 +29250,7 @@ const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a d
 const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
 const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const digestText = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text));
 const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** Normalised. */
     name: projectName,
@@ -29237,16 +29260,18 @@ const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)
     /** A file name without directories. */
     file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
     /** Hex. */
-    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    sha256: digestText,
     /** Bytes. */
     size: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .byteCount */ .GJ,
     origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
-    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
+    /** runtime: in the lock. build: required to build local projects. */
+    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build'),
     /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
     requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)),
     /** The fingerprint of its URL in the request. */
     url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
+    /** SHA-256 in hex of the sdist that it was built from, if known. */
+    sdist: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(digestText),
 });
 const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** The requirement's canonical text. */
@@ -29650,8 +29675,8 @@ function errorExcerpt(output, lines = 12) {
     });
     return errors.slice(-lines).join('\n');
 }
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
-const notFound = /No matching distribution found|Could not find a version/i;
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected|error sending request for url|HTTP status server error/i;
+const notFound = /No matching distribution found|Could not find a version|there (?:is|are) no versions? of|was not found in the package registry/i;
 const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 const advices = [
     [
@@ -29678,6 +29703,14 @@ const advices = [
     [
         notFound,
         'Check the name, the version and whether the index has a file for this Python and system.',
+    ],
+    [
+        /No solution found when resolving/i,
+        'The requirements conflict: relax one of those that uv names.',
+    ],
+    [
+        /HTTP status client error \(40[13]/i,
+        'The index rejected the credentials: check the inputs index-username and index-password, or the credentials of the index in the settings of pip or uv.',
     ],
     [
         /requires a different Python/i,
@@ -29721,7 +29754,7 @@ function requiredPython(output) {
 function isMirrorFailure(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
-        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+        /HTTP error \d{3}|HTTP status client error|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /**
  * Whether an installer failed because of the machine, not of the packages: not enough memory, no
@@ -30352,7 +30385,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   tp: () => (/* binding */ table)
 });
 
-// UNUSED EXPORTS: tables
+// UNUSED EXPORTS: formatToml, tables
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
 /*!
@@ -31623,7 +31656,7 @@ function stringifyTable(tableKey, obj, prefix, depth, numberAsFloat, strictTempo
         ? `${preamble}\n${tables}`
         : preamble || tables;
 }
-function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTemporal = false } = {}) {
+function stringify_stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTemporal = false } = {}) {
     if (extendedTypeOf(obj) !== 'object') {
         throw new TypeError('stringify can only be called with an object');
     }
@@ -31667,7 +31700,7 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 
 
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
-/* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
+/* harmony default export */ const dist = ({ parse: parse, stringify: stringify_stringify, TomlDate: TomlDate, TomlError: TomlError });
 
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
@@ -31701,6 +31734,10 @@ function tables(value) {
 /** Returns the strings of a list without its other items; none for a value of another type. */
 function strings(value) {
     return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+/** Returns a table as the text of a TOML file. */
+function formatToml(content) {
+    return stringify(content);
 }
 
 
@@ -32428,7 +32465,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2866);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3061);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4312);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -32493,7 +32530,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2866:
+/***/ 3061:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33569,6 +33606,22 @@ function closeFiles(lines, resolved, constraintsFile) {
         .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
+/** The options of a requirement file that uv reads and that do not name an index. */
+const uvOptions = (/* unused pure expression or super */ null && (['find-links', 'no-index', 'no-binary', 'only-binary']));
+/** The request for uv: the user's lines without the options that uv does not know. */
+function uvFiles(lines, resolved, constraintsFile) {
+    const isForUv = ({ kind, ...line }) => kind === 'index' || (kind === 'option' && 'name' in line && uvOptions.includes(line.name));
+    const render = (line) => {
+        if (line.kind !== 'index')
+            return { text: line.text, source: line.source };
+        const text = [plainText(line), ...line.hashes.map((hash) => `--hash=${hash}`)].join(' ');
+        return { text, source: line.source, project: line.name };
+    };
+    const rendered = (constraint) => lines
+        .filter((line) => line.constraint === constraint && line.text !== '' && isForUv(line))
+        .map(render);
+    return request([...rendered(false), ...resolved.map((each) => resolvedLine(each, false))], rendered(true), constraintsFile);
+}
 /** A request with only the given lines. */
 function plainRequest(lines, source) {
     return { request: plainFile(lines, source), constraints: plainFile([]) };
@@ -33654,7 +33707,7 @@ function index_choice_indexesOf(request, interpreter, settings) {
         return undefined;
     const named = settings.text('index-url');
     const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+    if (username !== undefined && named !== undefined && !index_choice_isSameIndex(named, configured)) {
         // The author of a requirement file must not get the credentials.
         throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
     }
@@ -33669,7 +33722,7 @@ function index_choice_indexesOf(request, interpreter, settings) {
     };
 }
 /** Whether two addresses are the same index; credentials do not matter. */
-function isSameIndex(one, other) {
+function index_choice_isSameIndex(one, other) {
     return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
 }
 /** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
@@ -33710,13 +33763,19 @@ function hasCredentials(url) {
     const { username, password } = new URL(url);
     return username !== '' || password !== '';
 }
-/** A warning when there are several indexes and one is private: the highest version wins. */
-function confusionWarning(indexes) {
+/**
+ * A warning when there are several indexes and one is private: with pip the highest version wins, with
+ * uv the index that is asked first.
+ */
+function confusionWarning(indexes, installer = 'pip') {
     const all = [indexes.authoritative, ...indexes.extra];
     const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
     if (all.length < 2 || !isPrivate)
         return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
+    const rule = installer === 'pip'
+        ? 'pip installs the highest version from any of them'
+        : `uv installs from the first that has a package, and asks ${(0,secrets/* shownAddress */.Uk)(all[0] ?? '')} last`;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. ${rule}, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
 }
 /** The projects whose page can show whether an index is healthy: those of the request, in order. */
 function probeCandidates(requested) {
@@ -34085,7 +34144,7 @@ var paths = __nccwpck_require__(4470);
  */
 function pip_settings_pipSettings({ pipConfig }, index) {
     return settingsOf(new Map([
-        ...effectiveSettings(pipConfig),
+        ...pip_settings_effectiveSettings(pipConfig),
         ...(index.url === undefined ? [] : [['index-url', index.url]]),
         ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
     ]), []);
@@ -34116,7 +34175,7 @@ function isYes(value) {
  * in pip; `[install]` overrides `[wheel]`, since for the user this is an installation.
  * @param pipConfig value by `section.option`, with `:env:` as the section of variables
  */
-function effectiveSettings(pipConfig) {
+function pip_settings_effectiveSettings(pipConfig) {
     const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
     const settings = new Map();
     for (const [key, value] of Object.entries(pipConfig)) {
@@ -34176,7 +34235,7 @@ function isolatesBuilds(settings) {
 }
 /** Whether the user allows pip to install into a Python that the system manages (PEP 668). */
 function pip_settings_breaksSystemPackages({ pipConfig }) {
-    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+    return isYes(pip_settings_effectiveSettings(pipConfig).get('break-system-packages'));
 }
 /** @returns path of the certificates that pip trusts; undefined for its own */
 function certificatesOf(settings, environment) {
@@ -34835,7 +34894,6 @@ function key_keysOf(interpreter, requested, settings, options) {
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
             // A lock's packages are installed without others that they depend on.
             ...(requested.lock === undefined ? [] : ['lock']),
-            ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
     const request = digest([sources, ...lines]);
@@ -35008,8 +35066,315 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
+;// CONCATENATED MODULE: ./lib/logic/uv-settings.js
+/**
+ * The settings of uv that decide which files it chooses and how it builds them: its variables, and the
+ * uv.toml or pyproject.toml that apply where it runs. They become one uv.toml for the fill, so that uv
+ * reads exactly what the cache key contains.
+ *
+ * Sources: uv's pages "Settings", "Environment variables" and "Indexes"; `PipSettings::combine` and
+ * `FilesystemOptions` of its code (seen with uv 0.12 and 0.13).
+ */
+
+
+
+
+
+
+
+/** The variables that decide which files uv chooses, besides those that name indexes. */
+const choosingVariables = (/* unused pure expression or super */ null && ([
+    'UV_AMD_GPU_ARCHITECTURE',
+    'UV_BUILD_CONSTRAINT',
+    'UV_CONSTRAINT',
+    'UV_CUDA_DRIVER_VERSION',
+    'UV_EXCLUDE',
+    'UV_EXCLUDE_NEWER',
+    'UV_FIND_LINKS',
+    'UV_FORK_STRATEGY',
+    'UV_INDEX_STRATEGY',
+    'UV_NO_BINARY',
+    'UV_NO_BINARY_PACKAGE',
+    'UV_NO_BUILD',
+    'UV_NO_BUILD_ISOLATION',
+    'UV_NO_BUILD_PACKAGE',
+    'UV_NO_SOURCES',
+    'UV_NO_SOURCES_PACKAGE',
+    'UV_OVERRIDE',
+    'UV_PREVIEW',
+    'UV_PREVIEW_FEATURES',
+    'UV_PRERELEASE',
+    'UV_RESOLUTION',
+    'UV_TORCH_BACKEND',
+]));
+/** Those of them that name files, separated by spaces. */
+const fileVariables = (/* unused pure expression or super */ null && ([
+    'UV_BUILD_CONSTRAINT',
+    'UV_CONSTRAINT',
+    'UV_EXCLUDE',
+    'UV_OVERRIDE',
+]));
+/** Settings that do not decide which files uv chooses, or that this program decides. */
+const unusedKeys = new Set([
+    // Where uv keeps files, how it installs, and other commands.
+    ...[
+        'cache-dir',
+        'no-cache',
+        'cache-keys',
+        'link-mode',
+        'compile-bytecode',
+        'add-bounds',
+        'audit',
+    ],
+    ...['concurrent-downloads', 'concurrent-builds', 'concurrent-installs', 'offline'],
+    ...['upgrade', 'upgrade-package', 'reinstall', 'reinstall-package', 'strict'],
+    ...['publish-url', 'check-url', 'trusted-publishing'],
+    // Which Python it uses.
+    ...['python', 'system', 'break-system-packages', 'target', 'prefix', 'python-preference'],
+    ...['python-downloads', 'python-install-mirror', 'pypy-install-mirror'],
+    ...['python-downloads-json-url', 'python-version', 'python-platform'],
+    // Projects and workspaces; requirement files have none of these.
+    ...['workspace', 'sources', 'dev-dependencies', 'default-groups', 'dependency-groups', 'managed'],
+    ...['package', 'build-backend', 'conflicts', 'environments', 'required-environments'],
+    ...['extra', 'all-extras', 'no-extra', 'group'],
+    // The form of the output of `uv pip compile`.
+    ...['output-file', 'no-strip-extras', 'no-strip-markers', 'no-annotate', 'no-header'],
+    ...['custom-compile-command', 'generate-hashes', 'universal', 'no-emit-package'],
+    ...['emit-index-url', 'emit-find-links', 'emit-build-options', 'emit-marker-expression'],
+    ...['emit-index-annotation', 'annotation-style', 'allow-empty-requirements'],
+    // Every hash in the request is checked anyway.
+    ...['require-hashes', 'verify-hashes'],
+    // Indexes are returned separately.
+    ...['index', 'index-url', 'extra-index-url'],
+]);
+/** Keys that matter, but to the connection only. */
+const connectionKeys = new Set([
+    ...['allow-insecure-host', 'http-proxy', 'https-proxy', 'keyring-provider', 'native-tls'],
+    ...['no-proxy', 'required-version', 'system-certs'],
+]);
+/** Keys of `[pip]` whose counterparts at the top level have another form. */
+const pipOnly = new Set(['no-binary', 'only-binary', 'no-build', 'no-deps']);
+/**
+ * Merges uv's settings.
+ * @param files those that apply, the one with the highest precedence first
+ * @throws UserError for a file that is not valid TOML
+ */
+function uv_settings_uvSettings(environment, files) {
+    const merged = files.map(contentOf).reduce(combined, {});
+    const all = { ...merged, ...combined(table(merged['pip']), merged) };
+    const config = relevant(all, (key) => !unusedKeys.has(key) && !pipOnly.has(key) && key !== 'pip');
+    const top = relevant(merged, (key) => pipOnly.has(key));
+    const pip = relevant(table(merged['pip']), (key) => pipOnly.has(key));
+    const { defaultIndex, otherIndexes } = uv_settings_indexesOf(environment, all);
+    const whole = { ...config, ...top, ...(Object.keys(pip).length === 0 ? {} : { pip }) };
+    const indexOptions = [...otherIndexes, ...(defaultIndex === undefined ? [] : [defaultIndex])]
+        .filter(({ options }) => Object.keys(options).length > 0)
+        .map(({ url, options }) => `index-options=${fingerprinted(url)} ${JSON.stringify(options)}`);
+    return {
+        config: whole,
+        defaultIndex,
+        otherIndexes,
+        parts: [
+            ...choosingVariables.flatMap((name) => {
+                const value = environment[name];
+                return value ? [`${name}=${fingerprinted(value)}`] : [];
+            }),
+            ...Object.entries(whole)
+                .filter(([key]) => !connectionKeys.has(key))
+                .map(([key, value]) => `uv ${key}=${uv_settings_valuePart(key, value)}`)
+                .sort(),
+            ...indexOptions,
+        ],
+    };
+}
+/** The files that variables name: their content decides which files uv chooses. Paths. */
+function referencedFiles(environment, directory) {
+    return fileVariables.flatMap((name) => (environment[name] ?? '')
+        .split(/\s+/)
+        .filter((file) => file !== '')
+        .map((file) => path.resolve(directory, file)));
+}
+/** @throws UserError for a setting of uv that limits the age of files, beside the input that does */
+function uv_settings_refuseNewestOfUv({ config }, environment) {
+    if (!environment['UV_EXCLUDE_NEWER'] && config['exclude-newer'] === undefined)
+        return;
+    throw new UserError('The input minimum-release-age is set, and uv is configured with exclude-newer. Remove one of them.');
+}
+/**
+ * The index inputs of a run, completed by uv's settings. The input index-url replaces all indexes of
+ * uv's settings, and extra-index-url those that are asked first.
+ * @param configured pip's index, which counts where uv's settings name no default
+ * @throws UserError when the credentials of inputs would go to an index that a file of uv names
+ */
+function uv_settings_withUvIndexes(inputs, { defaultIndex, otherIndexes }, configured) {
+    if (inputs.url !== undefined)
+        return inputs;
+    const url = defaultIndex?.url;
+    if (inputs.username !== undefined && url !== undefined && !isSameIndex(url, configured)) {
+        // The author of a pull request must not get the credentials.
+        throw new UserError(`The inputs index-username and index-password are set, but uv's settings name another default index (${shownAddress(url)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const extra = inputs.extra.length > 0 ? inputs.extra : otherIndexes.map((index) => index.url);
+    return { ...inputs, url, extra };
+}
+/**
+ * The uv.toml of a fill, as a table, and the variables with the credentials of its indexes, which are
+ * not written to disk.
+ * @param urls of the indexes, the default one last; none for no index
+ * @param metadata of versions that uv need not ask for; entries of the user come first
+ */
+function uvConfiguration({ config: own, defaultIndex, otherIndexes }, urls, metadata) {
+    const known = [...otherIndexes, ...(defaultIndex === undefined ? [] : [defaultIndex])];
+    const key = 'dependency-metadata';
+    const config = metadata.length === 0 ? own : { ...own, [key]: [...tables(own[key]), ...metadata] };
+    const environment = {};
+    const index = urls.map((url, position) => {
+        const name = `index-${position + 1}`;
+        const { address, username, password } = withoutCredentials(url);
+        if (username !== '' || password !== '') {
+            const variable = `UV_INDEX_INDEX_${position + 1}`;
+            environment[`${variable}_USERNAME`] = username;
+            environment[`${variable}_PASSWORD`] = password;
+        }
+        const options = known.find((each) => each.url === url)?.options ?? {};
+        return { ...options, name, url: address, default: position === urls.length - 1 };
+    });
+    return { config: index.length === 0 ? config : { ...config, index }, environment };
+}
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
+function uv_settings_valuePart(key, value) {
+    const text = JSON.stringify(value);
+    return /^(?:config-settings|extra-build-variables)/.test(key)
+        ? digest([text]).slice(0, 12)
+        : fingerprinted(text);
+}
+/** Returns the settings in a file, with absolute paths. */
+function contentOf(file) {
+    const content = parseToml(file.text, file.path);
+    const isProject = path.basename(file.path) === 'pyproject.toml';
+    const own = isProject ? table(table(content['tool'])['uv']) : content;
+    const directory = path.dirname(file.path);
+    const pip = table(own['pip']);
+    return {
+        ...withAbsolutePaths(own, directory),
+        ...(own['pip'] === undefined ? {} : { pip: withAbsolutePaths(pip, directory) }),
+    };
+}
+function withAbsolutePaths(settings, directory) {
+    const absolute = (value) => {
+        if (typeof value !== 'string')
+            return value;
+        const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(value);
+        return isUrl ? value : pathToFileURL(path.resolve(directory, value)).href;
+    };
+    const rebased = {};
+    for (const [key, value] of Object.entries(settings)) {
+        if (key === 'index-url')
+            rebased[key] = absolute(value);
+        if (key === 'extra-index-url' || key === 'find-links') {
+            rebased[key] = Array.isArray(value) ? value.map(absolute) : value;
+        }
+        if (key === 'index') {
+            rebased[key] = tables(value).map((index) => ({ ...index, url: absolute(index['url']) }));
+        }
+    }
+    return { ...settings, ...rebased };
+}
+/** Lists are joined, and of other values the first one counts, as in uv. */
+function combined(first, second) {
+    const result = { ...second };
+    for (const [key, value] of Object.entries(first)) {
+        const other = second[key];
+        if (Array.isArray(value) && Array.isArray(other))
+            result[key] = [...value, ...other];
+        else if (isTable(value) && isTable(other))
+            result[key] = combined(value, other);
+        else
+            result[key] = value;
+    }
+    return result;
+}
+function isTable(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+function relevant(settings, isWanted) {
+    return Object.fromEntries(Object.entries(settings).filter(([key]) => isWanted(key)));
+}
+/** Returns the indexes of variables and files in the order in which uv asks them. */
+function uv_settings_indexesOf(environment, settings) {
+    const named = tables(settings['index']);
+    const words = (variable) => (environment[variable] ?? '').split(/\s+/).filter((word) => word !== '');
+    const strings = (value) => [value ?? []].flat().filter((each) => typeof each === 'string');
+    const simple = (url) => ({ url, options: {} });
+    const fromVariable = (word) => {
+        const [, name, url = word] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(word) ?? [];
+        const known = named.find((index) => index['name'] === url);
+        if (known !== undefined)
+            return [{ name: url, index: fromTable(known) }];
+        return [{ name, index: { url: withVariables(url, name), options: {} } }];
+    };
+    const withVariables = (url, name) => {
+        if (typeof name !== 'string')
+            return url;
+        const variable = `UV_INDEX_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`;
+        return uv_settings_withCredentials(url, environment[`${variable}_USERNAME`], environment[`${variable}_PASSWORD`]);
+    };
+    const fromTable = ({ name, url, ...rest }) => {
+        const { default: _default, explicit: _explicit, 'publish-url': _publish, ...options } = rest;
+        return { url: withVariables(String(url), name), options };
+    };
+    const given = [
+        ...words('UV_INDEX').flatMap(fromVariable),
+        ...words('UV_EXTRA_INDEX_URL').map((url) => ({ name: undefined, index: simple(url) })),
+    ];
+    const names = new Set(given.flatMap(({ name }) => name ?? []));
+    // An explicit index is only for the sources of a project.
+    const tablesInUse = named.filter(({ name, explicit }) => !names.has(String(name)) && !explicit);
+    const [defaultIndex] = [
+        ...[...words('UV_DEFAULT_INDEX'), ...words('UV_INDEX_URL')].flatMap((word) => fromVariable(word).map(({ index }) => index)),
+        ...tablesInUse.filter((index) => index['default'] === true).map(fromTable),
+        ...strings(settings['index-url']).map(simple),
+    ];
+    return {
+        defaultIndex,
+        otherIndexes: [
+            ...given.map(({ index }) => index),
+            ...tablesInUse.filter((index) => index['default'] !== true).map(fromTable),
+            ...strings(settings['extra-index-url']).map(simple),
+        ],
+    };
+}
+function uv_settings_withCredentials(url, username, password) {
+    if (!username || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    if (result.username !== '' || result.password !== '')
+        return url;
+    result.username = encodeURIComponent(username);
+    result.password = encodeURIComponent(password ?? '');
+    return result.href;
+}
+function withoutCredentials(url) {
+    if (!URL.canParse(url))
+        return { address: url, username: '', password: '' };
+    const parsed = new URL(url);
+    const [username, password] = [parsed.username, parsed.password].map(uv_settings_decoded);
+    parsed.username = '';
+    parsed.password = '';
+    return { address: username + password === '' ? url : parsed.href, username, password };
+}
+function uv_settings_decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
 
 
 
@@ -35046,21 +35411,33 @@ async function readRequest(request, interpreter, world, tools) {
  * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequestWithKeys(request, interpreter, world, tools) {
+async function readRequestWithKeys(given, interpreter, world, tools) {
+    const uv = given.installer === 'uv' ? await readUvSettings(given, world) : undefined;
+    const request = uv === undefined ? given : withIndexesOfUv(given, uv, interpreter);
+    hideInputs(request, world.reporter);
     const read = await readRequest(request, interpreter, world, tools);
     const { settings, requested } = read;
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         releaseAge: request.releaseAge,
         now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-        resolver: { name: request.installer, settings: [] },
+        resolver: { name: request.installer, settings: uv?.parts ?? [] },
         set: setParts(request),
     });
-    return { ...read, keys, uv };
+    return { ...read, request, keys, uv };
+}
+async function readUvSettings({ workingDirectory, environment, releaseAge }, { uv }) {
+    const { files, referenced } = await uv.settingFiles(workingDirectory, environment);
+    const settings = uvSettings(environment, files);
+    const parts = referenced.map(({ digest }) => `uv file ${digest}`);
+    if (releaseAge !== undefined)
+        refuseNewestOfUv(settings, environment);
+    return { ...settings, parts: [...settings.parts, ...parts] };
+}
+function withIndexesOfUv(request, uv, { pipConfig, defaultIndex }) {
+    const configured = effectiveSettings(pipConfig).get('index-url') ?? defaultIndex;
+    return { ...request, index: withUvIndexes(request.index, uv, configured) };
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
@@ -36085,6 +36462,7 @@ async function answer({ executable }, program, question, options) {
 }
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 const texts = {
+  "dependencies": "\"\"\"Prints, as JSON, what wheels depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
@@ -36093,6 +36471,7 @@ const texts = {
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_PIP is the path of another pip to run: a directory with the package, or a wheel.\n\nWHEELHOUSE_AGE_EXCEPT names the projects that --uploaded-prior-to does not apply to; pip itself knows\nno exceptions. The pips that this one starts for its build environments make them as well.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport importlib\nimport logging.config\nimport os\nimport runpy\nimport sys\nimport tempfile\n\n# Like pip's own __pip-runner__.py: a path at the start of sys.path would hide other modules too.\nredirection = '''\nimport sys\nfrom importlib.machinery import PathFinder\n\n\nclass PipFinder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        return PathFinder.find_spec(name, [%r], target) if name == 'pip' else None\n\n\nsys.meta_path.insert(0, PipFinder)\n'''\n\nexceptions = '''\nimport os\nfrom pip._internal.index.package_finder import LinkEvaluator\n\nexempt = os.environ['WHEELHOUSE_AGE_EXCEPT'].split()\nconstruct = LinkEvaluator.__init__\n\n\ndef construct_with_exceptions(self, *args, **options):\n    construct(self, *args, **options)\n    if self._canonical_name in exempt:\n        self._uploaded_prior_to = None\n\n\nLinkEvaluator.__init__ = construct_with_exceptions\n'''\n\nstart = '''\nimport runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n'''\n\n\ndef run(program):\n    exec(program, {'__name__': 'wheelhouse'})\n\n\nother_pip = os.environ.pop('WHEELHOUSE_PIP', None)\nif other_pip:\n    run(redirection % other_pip)\n\nif os.environ.get('WHEELHOUSE_AGE_EXCEPT'):\n    run(exceptions)\n    import pip\n\n    root = os.path.dirname(os.path.dirname(pip.__file__))\n    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(redirection % root + exceptions + start)\n    # It is in the first module up to pip 26.1, and in the second one since.\n    for name in ('pip._internal.build_env', 'pip._internal.build_env.installer'):\n        try:\n            builds = importlib.import_module(name)\n        except ImportError:\n            continue\n        if hasattr(builds, 'get_runnable_pip'):\n            builds.get_runnable_pip = lambda: file.name\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except OSError as error:\n            if type(error) is OSError or type(error).__module__ == 'builtins':\n                self.end({'fault': 'it could not be written', 'unwritable': True})\n            else:\n                self.fail(error)\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'pip could not download it (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with open(job['to'], 'wb') as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    file.write(chunk)\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent.\"\"\"\n        raw = response.raw\n        if self.job['page']:\n            return response.iter_content(16384)\n        if hasattr(raw, 'stream'):\n            return raw.stream(16384, decode_content=False)\n        return iter(lambda: raw.read(16384), b'')\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = response.headers.get('Content-Length', '')\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
+  "tags": "\"\"\"Prints, as a JSON list, the tags of the wheels that this Python can install, the best one first.\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.tags import sys_tags\n\nsys.stdout.write(json.dumps([str(tag) for tag in sys_tags()]))\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "wheel_metadata": "\"\"\"Prints, as JSON, what wheels state about their licences and dependencies. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one object per file:\n{expression, license, classifiers, requires, texts} or {fault}. `texts` are [path, content] pairs of\nlicence files; the content of one that is too large is null.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\nMAX_TEXT = 1 << 20\nMAX_TEXTS = 100\n\n\ndef read(archive, member, limit):\n    with archive.open(member) as file:\n        content = file.read(limit + 1)\n    return None if len(content) > limit else content.decode('utf-8', 'replace')\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(directory, file):\n    project = normalized(file.split('-')[0])\n    with zipfile.ZipFile(os.path.join(directory, file)) as archive:\n        names = sorted(set(archive.namelist()))\n        found = [\n            name[: -len('METADATA')]\n            for name in names\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        if len(found) != 1:\n            return {'fault': 'it has %d files METADATA' % len(found)}\n        info = found[0]\n        text = read(archive, info + 'METADATA', MAX_METADATA)\n        if text is None:\n            return {'fault': 'its METADATA is too large'}\n        headers = HeaderParser().parsestr(text)\n        texts = []\n        for name in names:\n            path = name[len(info) :]\n            if not name.startswith(info) or path.endswith('/'):\n                continue\n            if re.match(r'licenses/|(licen[cs]e|copying|notice|authors)[^/]*$', path, re.I):\n                texts.append([path, read(archive, name, MAX_TEXT)])\n            if len(texts) == MAX_TEXTS:\n                break\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'expression': (values('License-Expression') or [''])[0],\n        'license': (values('License') or [''])[0],\n        'classifiers': [v for v in values('Classifier') if v.startswith('License ::')],\n        'requires': values('Requires-Dist'),\n        'texts': texts,\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(given['directory'], file))\n    except Exception as error:\n        answers.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
@@ -36148,6 +36527,23 @@ function pythonAdapter(reporter, environment) {
             const job = { markers, extras };
             const options = { env: environment };
             return new Map(await answer(interpreter, 'markers', job, options));
+        },
+        async tags(interpreter) {
+            const tags = await answer(interpreter, 'tags', {}, { env: environment });
+            if (tags === undefined)
+                throw new Error('The tags of this Python could not be read.');
+            return tags;
+        },
+        async dependencies(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const job = { directory, files };
+            const options = { env: environment };
+            const found = await answer(interpreter, 'dependencies', job, options);
+            return files.map((_file, position) => {
+                const each = found?.[position];
+                return each ? { ...each, python: each.python ?? undefined } : undefined;
+            });
         },
         async writeStubs({ executable }, directory, stubs) {
             const { exitCode, stdout, output } = await runProgram(executable, 'write_stubs', [directory], { env: environment, input: asciiJson(stubs) });
@@ -40529,6 +40925,7 @@ function parseBase(text) {
 
 
 
+
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
@@ -40546,6 +40943,7 @@ function wheelhousesAdapter() {
         measure,
         seal,
         publish: moveDirectory,
+        copy,
         move: (file, from, to) => (0,promises_namespaceObject.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
         write: async (file, text) => {
             await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(file), { recursive: true });
@@ -40583,6 +40981,14 @@ async function reopen(directory) {
         await (0,promises_namespaceObject.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
         await (0,promises_namespaceObject.rename)(`${file}.own`, file);
     }
+}
+async function copy(from, to, expected) {
+    await (0,promises_namespaceObject.copyFile)(from, to);
+    const found = await fileSha256(to);
+    if (expected === undefined || found === expected)
+        return found;
+    await (0,promises_namespaceObject.rm)(to, { force: true });
+    throw new errors/* UserError */.yo(`${from} has the SHA-256 ${found} instead of ${expected}.`);
 }
 async function inspect(directory, depth) {
     const text = await readOwn(directory, logic_manifest/* manifestFile */.YE, logic_manifest/* maxManifestBytes */.rq);
@@ -40931,26 +41337,27 @@ function start(command, args, options) {
     running.add(stop);
     let stdout = '';
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const name of ['stdout', 'stderr']) {
+        const stream = child[name];
         const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
         let rest = '';
         stream.on('data', (data) => {
             const text = decoder.write(data);
             output = latest(output + text);
-            if (stream === child.stdout)
+            if (name === 'stdout')
                 stdout = latest(stdout + text);
             const lines = (rest + text).split(/\r?\n/);
             rest = lines.pop() ?? '';
             for (const line of lines)
-                options.onLine?.(line);
+                options.onLine?.(line, name);
             if (rest.length > maxLine) {
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
                 rest = '';
             }
         });
         stream.on('end', () => {
             if (rest !== '')
-                options.onLine?.(rest);
+                options.onLine?.(rest, name);
         });
     }
     // A program may exit without reading its input.

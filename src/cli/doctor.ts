@@ -34,7 +34,7 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
   const interpreter = await world.python.probe(request);
   const tools = new Tools(request, interpreter, world, install);
   const keyed = await readRequestWithKeys(request, interpreter, world, tools);
-  const inquiry: Inquiry = { ...keyed, request, interpreter, tools };
+  const inquiry: Inquiry = { ...keyed, interpreter, tools };
   const { hit, findings } = await lookUp(inquiry, world);
   return {
     hit,

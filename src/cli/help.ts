@@ -20,7 +20,7 @@ export const installHelp = {
     'The Python to install for, as a path or a command. Defaults to python or python3 on PATH.',
   venv: 'A virtual environment to install into, created if missing and activated for later steps. Defaults to .venv where the lock of uv, Poetry, PDM or pipenv is installed.',
   installer:
-    'The tool that installs from the lock, pip or uv. If uv is not on PATH, it is downloaded and cached too.',
+    'The tool that resolves, builds and installs: pip or uv. If uv is not on PATH, a pinned version of it is downloaded and cached too.',
   'compile-bytecode':
     'Compile bytecode during installation (true or false). Otherwise Python compiles each module on first import.',
   install: 'Install the packages (true or false). If false, only fill the wheelhouse.',

@@ -89,6 +89,32 @@ export function fillEnvironment(
   };
 }
 
+/**
+ * uv's variables that this program decides: where uv runs and keeps files, its configuration, its
+ * indexes. Credentials for uploads are for no other command.
+ */
+const decidedForUv =
+  /^UV_(?:CACHE_DIR|NO_CACHE|CONFIG_FILE|NO_CONFIG|NO_SYSTEM_CONFIG|ISOLATED|PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM_PACKAGES|MANAGED_PYTHON|NO_MANAGED_PYTHON|WORKING_DIR(?:ECTORY)?|PROJECT|OFFLINE|DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_.*_(?:USERNAME|PASSWORD)|CUSTOM_COMPILE_COMMAND|PUBLISH_.*)$/;
+
+/**
+ * The user's environment for a uv that may ask an index.
+ * @param own variables that name trust, proxy and credentials of indexes
+ */
+export function uvEnvironment(environment: Environment, own: Environment): Record<string, string> {
+  const others = Object.entries(environment).filter(([name]) => !decidedForUv.test(name));
+  return {
+    ...Object.fromEntries(others),
+    ...own,
+    UV_NO_PROGRESS: '1',
+    UV_PYTHON_DOWNLOADS: 'never',
+  };
+}
+
+/** Variables that name a proxy. @param proxy of pip's settings; undefined for none */
+export function proxyVariables(proxy: string | undefined): Record<string, string> {
+  return proxy === undefined ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy };
+}
+
 /** Variables that set the directory for a program's temporary files, on all systems. */
 export function temporaryVariables(directory: string): Record<string, string> {
   return { TMPDIR: directory, TEMP: directory, TMP: directory };

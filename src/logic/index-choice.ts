@@ -52,7 +52,7 @@ export function indexesOf(
 }
 
 /** Whether two addresses are the same index; credentials do not matter. */
-function isSameIndex(one: string, other: string): boolean {
+export function isSameIndex(one: string, other: string): boolean {
   return withoutSecrets(one).replace(/\/*$/, '') === withoutSecrets(other).replace(/\/*$/, '');
 }
 
@@ -104,12 +104,22 @@ export function hasCredentials(url: string): boolean {
   return username !== '' || password !== '';
 }
 
-/** A warning when there are several indexes and one is private: the highest version wins. */
-export function confusionWarning(indexes: Indexes): string | undefined {
+/**
+ * A warning when there are several indexes and one is private: with pip the highest version wins, with
+ * uv the index that is asked first.
+ */
+export function confusionWarning(
+  indexes: Indexes,
+  installer: Request['installer'] = 'pip',
+): string | undefined {
   const all = [indexes.authoritative, ...indexes.extra];
   const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
   if (all.length < 2 || !isPrivate) return undefined;
-  return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
+  const rule =
+    installer === 'pip'
+      ? 'pip installs the highest version from any of them'
+      : `uv installs from the first that has a package, and asks ${shownAddress(all[0] ?? '')} last`;
+  return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. ${rule}, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
 }
 
 /** The projects whose page can show whether an index is healthy: those of the request, in order. */

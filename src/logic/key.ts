@@ -82,8 +82,6 @@ export function keysOf(
     readonly suffix: string;
     readonly releaseAge: ReleaseAge | undefined;
     readonly now: Date;
-    /** Programs that the wheelhouse must contain. */
-    readonly tools: readonly string[];
     readonly resolver: ResolverChoice;
     /** See {@link setParts}. */
     readonly set: readonly string[];
@@ -106,7 +104,6 @@ export function keysOf(
       ...selectionSettings.flatMap((name) => settingPart(name, settings)),
       // A lock's packages are installed without others that they depend on.
       ...(requested.lock === undefined ? [] : ['lock']),
-      ...options.tools.map((tool) => `tool ${tool}`),
     ]),
   ];
   const request = digest([sources, ...lines]);

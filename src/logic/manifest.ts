@@ -52,6 +52,8 @@ const seconds = satisfying(
 const shownText: Schema<string> = (value, name) =>
   string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 
+const digestText = lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text));
+
 const wheelSchema = object({
   /** Normalised. */
   name: projectName,
@@ -61,16 +63,18 @@ const wheelSchema = object({
   /** A file name without directories. */
   file: lineOf('the file name of a wheel', isWheelFileName),
   /** Hex. */
-  sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+  sha256: digestText,
   /** Bytes. */
   size: byteCount,
   origin: oneOf('downloaded', 'built'),
-  /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-  role: oneOf('runtime', 'build', 'tool'),
+  /** runtime: in the lock. build: required to build local projects. */
+  role: oneOf('runtime', 'build'),
   /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
   requestHashes: optional(list(string)),
   /** The fingerprint of its URL in the request. */
   url: optional(line),
+  /** SHA-256 in hex of the sdist that it was built from, if known. */
+  sdist: optional(digestText),
 });
 
 export type Wheel = ValueOf<typeof wheelSchema>;

@@ -32,7 +32,7 @@ export interface Request {
   readonly python: string | undefined;
   /** Absolute path of the virtual environment to create and use. */
   readonly venv: string | undefined;
-  /** The tool that installs from the lock. */
+  /** The tool that resolves, builds and installs. */
   readonly installer: 'pip' | 'uv';
   readonly compileBytecode: boolean;
   readonly install: boolean;

@@ -100,6 +100,81 @@ export function installArgs(
   ];
 }
 
+/** Options of every uv that resolves or builds. */
+export interface UvOptions {
+  readonly python: string;
+  /** Path of a uv.toml, the only one that uv reads. */
+  readonly configFile: string;
+  readonly cacheDir: string;
+  /** uv may use no index. */
+  readonly noIndex: boolean;
+  readonly findLinks: readonly string[];
+  /** Paths of files. */
+  readonly buildConstraints: readonly string[];
+  /** As `name=value`. */
+  readonly configSettings: readonly string[];
+  readonly isolatesBuilds: boolean;
+  readonly allowPreReleases: boolean;
+  /** The moment before which files must have been uploaded, except those of some projects. */
+  readonly newest: { readonly moment: string; readonly except: readonly string[] } | undefined;
+}
+
+/** Resolve: names the closure of a request, with the addresses and hashes of all files that fit. */
+export function uvCompileArgs(
+  options: UvOptions & {
+    readonly requestFile: string;
+    readonly output: string;
+    readonly noDeps: boolean;
+    readonly noBinary: readonly string[];
+    readonly onlyBinary: readonly string[];
+  },
+): string[] {
+  return [
+    'pip',
+    'compile',
+    '--format=pylock.toml',
+    '--no-header',
+    `--output-file=${options.output}`,
+    ...(options.noDeps ? ['--no-deps'] : []),
+    ...options.noBinary.map((name) => `--no-binary=${name}`),
+    ...options.onlyBinary.map((name) => `--only-binary=${name}`),
+    ...uvSourceArgs(options),
+    options.requestFile,
+  ];
+}
+
+/** Builds the wheel of an sdist. */
+export function uvBuildArgs(
+  options: UvOptions & { readonly sdist: string; readonly output: string },
+): string[] {
+  return [
+    'build',
+    '--wheel',
+    '--no-create-gitignore',
+    `--out-dir=${options.output}`,
+    ...uvSourceArgs(options),
+    options.sdist,
+  ];
+}
+
+function uvSourceArgs(options: UvOptions): string[] {
+  const { newest } = options;
+  return [
+    `--config-file=${options.configFile}`,
+    `--cache-dir=${options.cacheDir}`,
+    `--python=${options.python}`,
+    ...(options.noIndex ? ['--no-index'] : []),
+    ...options.findLinks.map((place) => `--find-links=${place}`),
+    ...options.buildConstraints.map((file) => `--build-constraints=${file}`),
+    ...options.configSettings.map((setting) => `--config-setting=${setting}`),
+    ...(options.isolatesBuilds ? [] : ['--no-build-isolation']),
+    ...(options.allowPreReleases ? ['--prerelease=allow'] : []),
+    ...(newest === undefined ? [] : [`--exclude-newer=${newest.moment}`]),
+    // uv 0.11 has no other way to say "of any age".
+    ...(newest?.except ?? []).map((name) => `--exclude-newer-package=${name}=2999-12-31`),
+  ];
+}
+
 /** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
 export function uvInstallArgs(
   options: InstallOptions & {

@@ -128,9 +128,10 @@ export function errorExcerpt(output: string, lines = 12): string {
 }
 
 const unreachable =
-  /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
+  /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected|error sending request for url|HTTP status server error/i;
 
-const notFound = /No matching distribution found|Could not find a version/i;
+const notFound =
+  /No matching distribution found|Could not find a version|there (?:is|are) no versions? of|was not found in the package registry/i;
 
 const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 
@@ -159,6 +160,14 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
     notFound,
     'Check the name, the version and whether the index has a file for this Python and system.',
+  ],
+  [
+    /No solution found when resolving/i,
+    'The requirements conflict: relax one of those that uv names.',
+  ],
+  [
+    /HTTP status client error \(40[13]/i,
+    'The index rejected the credentials: check the inputs index-username and index-password, or the credentials of the index in the settings of pip or uv.',
   ],
   [
     /requires a different Python/i,
@@ -211,7 +220,7 @@ export function isMirrorFailure(output: string): boolean {
   return (
     isUnreachable(output) ||
     notFound.test(output) ||
-    /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(
+    /HTTP error \d{3}|HTTP status client error|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(
       output,
     )
   );

@@ -160,6 +160,33 @@ export function closeFiles(
   );
 }
 
+/** The options of a requirement file that uv reads and that do not name an index. */
+const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary'];
+
+/** The request for uv: the user's lines without the options that uv does not know. */
+export function uvFiles(
+  lines: readonly RequestLine[],
+  resolved: readonly Resolved[],
+  constraintsFile: string,
+): GeneratedRequest {
+  const isForUv = ({ kind, ...line }: RequestLine): boolean =>
+    kind === 'index' || (kind === 'option' && 'name' in line && uvOptions.includes(line.name));
+  const render = (line: RequestLine): Entry => {
+    if (line.kind !== 'index') return { text: line.text, source: line.source };
+    const text = [plainText(line), ...line.hashes.map((hash) => `--hash=${hash}`)].join(' ');
+    return { text, source: line.source, project: line.name };
+  };
+  const rendered = (constraint: boolean): Entry[] =>
+    lines
+      .filter((line) => line.constraint === constraint && line.text !== '' && isForUv(line))
+      .map(render);
+  return request(
+    [...rendered(false), ...resolved.map((each) => resolvedLine(each, false))],
+    rendered(true),
+    constraintsFile,
+  );
+}
+
 /** A request with only the given lines. */
 export function plainRequest(lines: readonly string[], source?: Source): GeneratedRequest {
   return { request: plainFile(lines, source), constraints: plainFile([]) };

@@ -1,4 +1,4 @@
-import { parse } from 'smol-toml';
+import { parse, stringify } from 'smol-toml';
 import { UserError } from './errors.ts';
 
 /** A table of a TOML file. */
@@ -36,4 +36,9 @@ export function tables(value: unknown): Table[] {
 /** Returns the strings of a list without its other items; none for a value of another type. */
 export function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** Returns a table as the text of a TOML file. */
+export function formatToml(content: Table): string {
+  return stringify(content);
 }

@@ -26,8 +26,6 @@ export interface Wanted {
   readonly settings: ReadonlyMap<string, string>;
   readonly refresh: Refresh;
   readonly now: Date;
-  /** Programs that the wheelhouse must contain. */
-  readonly tools: readonly string[];
 }
 
 /** The first difference between a wheelhouse and the request. */
@@ -125,10 +123,9 @@ export function decisiveMarkers(manifest: Manifest, wanted: Wanted): string[] {
 
 /**
  * Whether the request needs a wheel of this role. No hash of the request covers wheels that are not
- * installed, so they are used only if there may be a build, or if a tool is missing.
+ * installed, so they are used only if there may be a build.
  */
-function isNeeded({ role, name }: Wheel, { lines, tools }: Wanted): boolean {
-  if (role === 'tool') return tools.includes(name);
+function isNeeded({ role }: Wheel, { lines }: Wanted): boolean {
   return role === 'runtime' || directRequirements(lines).some((line) => !isCacheable(line));
 }
 

@@ -21,20 +21,20 @@ const transferName = 'wheelhouse';
 
 export function githubCache(options: TransferOptions): CacheStore {
   const { reporter } = options;
-  let warm: Promise<TransferProcess> | undefined;
+  const warm: Promise<TransferProcess>[] = [];
 
   return {
     unavailable: unavailable(options),
     sharesFiles: false,
 
     warmUp() {
-      warm ??= TransferProcess.start(options);
-      warm.catch(() => {}); // restore throws it.
+      const transfer = TransferProcess.start(options);
+      transfer.catch(() => {}); // restore throws it.
+      warm.push(transfer);
     },
 
     async restore(directory, key, prefixes) {
-      const transfer = await (warm ?? TransferProcess.start(options));
-      warm = undefined;
+      const transfer = await (warm.shift() ?? TransferProcess.start(options));
       const { work } = transfer;
       const inside = path.join(work, transferName);
       try {

@@ -34,7 +34,7 @@ interface Options {
   readonly cwd?: string;
   readonly env: Readonly<Record<string, string>>;
   /** Is given each line of both streams as it comes. */
-  readonly onLine?: (line: string) => void;
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 }
 
 /** A program that has been started. */
@@ -87,23 +87,24 @@ export function start(command: string, args: readonly string[], options: Options
   running.add(stop);
   let stdout = '';
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const name of ['stdout', 'stderr'] as const) {
+    const stream = child[name];
     const decoder = new StringDecoder('utf8');
     let rest = '';
     stream.on('data', (data: Buffer) => {
       const text = decoder.write(data);
       output = latest(output + text);
-      if (stream === child.stdout) stdout = latest(stdout + text);
+      if (name === 'stdout') stdout = latest(stdout + text);
       const lines = (rest + text).split(/\r?\n/);
       rest = lines.pop() ?? '';
-      for (const line of lines) options.onLine?.(line);
+      for (const line of lines) options.onLine?.(line, name);
       if (rest.length > maxLine) {
-        options.onLine?.(rest);
+        options.onLine?.(rest, name);
         rest = '';
       }
     });
     stream.on('end', () => {
-      if (rest !== '') options.onLine?.(rest);
+      if (rest !== '') options.onLine?.(rest, name);
     });
   }
   // A program may exit without reading its input.

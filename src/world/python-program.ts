@@ -11,6 +11,7 @@ const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 
 /** Names of the files, without `.py`. */
 export type PythonProgram =
+  | 'dependencies'
   | 'file_metadata'
   | 'index_pages'
   | 'make_venv'
@@ -19,6 +20,7 @@ export type PythonProgram =
   | 'probe'
   | 'run_pip'
   | 'session'
+  | 'tags'
   | 'unpack_uv'
   | 'wheel_metadata'
   | 'write_stubs';

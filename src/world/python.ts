@@ -50,6 +50,22 @@ export function pythonAdapter(
       const options = { env: environment };
       return new Map(await answer<[string, boolean][]>(interpreter, 'markers', job, options));
     },
+    async tags(interpreter) {
+      const tags = await answer<string[]>(interpreter, 'tags', {}, { env: environment });
+      if (tags === undefined) throw new Error('The tags of this Python could not be read.');
+      return tags;
+    },
+    async dependencies(interpreter, directory, files) {
+      if (files.length === 0) return [];
+      const job = { directory, files };
+      const options = { env: environment };
+      type Found = { requires: string[]; python: string | null; extras: string[] } | null;
+      const found = await answer<Found[]>(interpreter, 'dependencies', job, options);
+      return files.map((_file, position) => {
+        const each = found?.[position];
+        return each ? { ...each, python: each.python ?? undefined } : undefined;
+      });
+    },
     async writeStubs({ executable }, directory, stubs) {
       const { exitCode, stdout, output } = await runProgram(
         executable,

@@ -19,6 +19,7 @@ import {
   maxBaseBytes,
   parseBase,
 } from '../logic/change-entry.ts';
+import { UserError } from '../logic/errors.ts';
 import {
   absence,
   buildDirectory,
@@ -63,6 +64,7 @@ export function wheelhousesAdapter(): Wheelhouses {
     measure,
     seal,
     publish: moveDirectory,
+    copy,
     move: (file, from, to) => rename(path.join(from, file), path.join(to, file)),
     write: async (file, text) => {
       await mkdir(path.dirname(file), { recursive: true });
@@ -100,6 +102,14 @@ async function reopen(directory: string): Promise<void> {
     await copyFile(file, `${file}.own`, constants.COPYFILE_FICLONE);
     await rename(`${file}.own`, file);
   }
+}
+
+async function copy(from: string, to: string, expected: string | undefined): Promise<string> {
+  await copyFile(from, to);
+  const found = await fileSha256(to);
+  if (expected === undefined || found === expected) return found;
+  await rm(to, { force: true });
+  throw new UserError(`${from} has the SHA-256 ${found} instead of ${expected}.`);
 }
 
 async function inspect(
