@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { python, root, uvCommand } from '../scripts/tools.mjs';
-import { measureGrowth } from './growth.ts';
+import { countOfChanges, measureGrowth } from './growth.ts';
 import { lanes } from './lanes.ts';
 import { benchmarkPackages } from './packages.ts';
 import { type Machine, type Results, writeReport } from './report.ts';
@@ -20,6 +20,7 @@ const usage = `npm run bench -- [options]
   --repetitions N     rounds (default ${defaultRepetitions})
   --growth            storage over 50 changes of one pin each, and big requirements; no suites
                       unless --suites is given
+  --changes N         changes of --growth (default ${countOfChanges})
   --report            only write the tables and the chart again
   --output DIRECTORY  where results are written (default docs/benchmarks); keeps those of other suites
   --directory DIRECTORY  where steps run (default the system's temporary directory)
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     lanes: { type: 'string' },
     repetitions: { type: 'string' },
     growth: { type: 'boolean', default: false },
+    changes: { type: 'string', default: String(countOfChanges) },
     report: { type: 'boolean', default: false },
     output: { type: 'string', default: join(root, 'docs', 'benchmarks') },
     directory: { type: 'string' },
@@ -57,7 +59,8 @@ async function main(): Promise<void> {
   if (!values.report) {
     results.machine = machine();
     if (!values.growth || values.suites !== undefined) await measureSuites(results, writeResults);
-    if (values.growth) results.growth = await measureGrowth(resolve(values.action));
+    if (values.growth)
+      results.growth = await measureGrowth(resolve(values.action), Number(values.changes));
   }
   writeResults();
   const minutes = (performance.now() - started) / 60_000;

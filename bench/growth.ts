@@ -42,7 +42,8 @@ export interface Growth {
   };
 }
 
-const countOfChanges = 50;
+/** How many changes the targets are about. */
+export const countOfChanges = 50;
 const countOfFiles = 1000;
 const countOfPackages = 500;
 
@@ -53,7 +54,7 @@ interface Printed {
 }
 
 /** @param changes of one pin each */
-export async function measureGrowth(action: string, changes = countOfChanges): Promise<Growth> {
+export async function measureGrowth(action: string, changes: number): Promise<Growth> {
   const packages = benchmarkPackages();
   const workbench = await startWorkbench(action, { ...packages, listed: [] });
   // Only sizes and numbers of requests are compared here, so the servers may be fast.
