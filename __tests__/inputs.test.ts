@@ -59,6 +59,7 @@ test('without inputs, a request has the defaults', () => {
     install: true,
     export: false,
     refresh: 'auto',
+    recheck: 'weekly',
     restoreCache: true,
     saveCache: true,
     cacheSuffix: '',

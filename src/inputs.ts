@@ -8,7 +8,7 @@ import {
   type WorkflowEvent,
 } from './logic/cache-policy.ts';
 import { UserError } from './logic/errors.ts';
-import { refreshPeriods } from './logic/freshness.ts';
+import { recheckPeriods, refreshPeriods } from './logic/freshness.ts';
 import type { IndexInputs, Request } from './logic/model.ts';
 import { isValidName } from './logic/names.ts';
 import { isWithin } from './logic/paths.ts';
@@ -44,6 +44,7 @@ export const inputDefaults = {
   install: 'true',
   export: 'false',
   refresh: 'auto',
+  recheck: 'weekly',
   'minimum-release-age': '',
   'minimum-release-age-exclude': '',
   'restore-cache': 'auto',
@@ -160,6 +161,7 @@ export function loadRequest(
       install: flag('install'),
       export: flag('export'),
       refresh: oneOf('refresh', refreshPeriods),
+      recheck: oneOf('recheck', recheckPeriods),
       releaseAge: readReleaseAge(text('minimum-release-age'), lines('minimum-release-age-exclude')),
       restoreCache: policy.restore,
       saveCache: policy.save,

@@ -9,7 +9,13 @@ import { prepareInterpreter } from './interpreter.ts';
 import { installSources } from './local-projects.ts';
 import { messageOf, UserError } from './logic/errors.ts';
 import { variantOf } from './logic/key.ts';
-import { lockTexts, type Manifest, manifestDigest } from './logic/manifest.ts';
+import {
+  lockTexts,
+  type Manifest,
+  manifestDigest,
+  type Wheel,
+  wheelPath,
+} from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import { releaseAgeText } from './logic/release-age.ts';
@@ -18,6 +24,7 @@ import type { State } from './logic/state.ts';
 import type { Report } from './logic/summary.ts';
 import { wheelsToHash } from './logic/verification.ts';
 import type { CacheStore, Inspected, Reporter, World } from './ports.ts';
+import { recheck } from './recheck.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
 import { defaultPlace, type Found, findWheelhouse, type Serving } from './restore.ts';
 import type { InstallRun, Run } from './run.ts';
@@ -107,7 +114,8 @@ async function installSupply(run: Run, world: World, first: Supply): Promise<Sup
   const rejected = new Set<string>();
   let key: string | undefined;
   for (let supplied = first; ; ) {
-    const obstacle = await tryInstall(run, world, supplied);
+    const obstacle =
+      (await withdrawal(run, world, supplied)) ?? (await tryInstall(run, world, supplied));
     if (obstacle === undefined || supplied.how !== 'restored') return supplied;
     const { found } = supplied;
     if (obstacle.kind !== 'damage') {
@@ -120,31 +128,55 @@ async function installSupply(run: Run, world: World, first: Supply): Promise<Sup
         `The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`,
       );
     }
+    if (obstacle.kind === 'withdrawn') {
+      world.reporter.warning(
+        `The wheelhouse from ${found.origin.name} is out of date: ${obstacle.reason}. Resolving again.`,
+      );
+    }
     const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
     const next = await run.timer.time('restore', () =>
       findWheelhouse(run, world, { rejected, damaged, key }),
     );
     supplied =
-      obstacle.kind === 'sources' && next.state !== 'serves'
+      (obstacle.kind === 'sources' || obstacle.kind === 'withdrawn') && next.state !== 'serves'
         ? // No other entry fits either, and most of this one still does.
-          await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+          await supply(run, world, await outdated(found, world, obstacle, next.saveKey))
         : await supply(run, world, next);
   }
 }
 
-/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
+/** Prepares a wheelhouse that would serve, if local projects or its index did not object. */
 async function outdated(
   { directory, origin, base }: Found & Serving,
   { wheelhouses }: World,
-  reason: string,
+  obstacle: Obstacle & { readonly kind: 'sources' | 'withdrawn' },
   saveKey: string | undefined,
 ): Promise<Found> {
+  const { kind, reason } = obstacle;
   const verified = await wheelhouses.verify(directory, base);
+  const isWithdrawn = (wheel: Wheel): boolean =>
+    kind === 'withdrawn' && obstacle.wheels.some(({ file }) => file === wheel.file);
+  const sound = verified.sound.filter((wheel) => !isWithdrawn(wheel));
+  await wheelhouses.keepOnly(directory, sound.map(wheelPath));
   await wheelhouses.reopen(directory);
   return {
-    ...{ state: 'usable', directory, origin, base: verified },
-    ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+    ...{ state: 'usable', directory, origin, base: { ...verified, sound } },
+    mismatch: kind === 'sources' ? 'request' : 'wheels',
+    ...{ reason, isComplete: kind === 'sources', saveKey },
   };
+}
+
+/** Asks the index about a restored wheelhouse before it is installed, if it is its turn. */
+async function withdrawal(
+  run: Run,
+  world: World,
+  { how, found }: Supply,
+): Promise<Obstacle | undefined> {
+  if (how !== 'restored') return undefined;
+  const wheels = await recheck(run, world, found);
+  if (wheels.length === 0) return undefined;
+  const names = wheels.map(({ project, version }) => `${project} ${version}`).join(', ');
+  return { kind: 'withdrawn', wheels, reason: `the index no longer offers ${names}` };
 }
 
 /** Why a restored wheelhouse can't be installed. */
@@ -153,6 +185,8 @@ type Obstacle =
   | { readonly kind: 'damage'; readonly intact: Inspected }
   /** The wheels can't be installed. */
   | { readonly kind: 'wheels'; readonly reason: string }
+  /** No index offers these wheels any more. */
+  | { readonly kind: 'withdrawn'; readonly reason: string; readonly wheels: readonly Wheel[] }
   /** Local projects need other wheels. */
   | {
       readonly kind: 'sources';

@@ -103,6 +103,7 @@ export async function readRequestWithKeys(
   const { settings, requested } = read;
   const keys = keysOf(interpreter, requested, settings.configured, {
     refresh: request.refresh,
+    recheck: request.recheck,
     suffix: request.cacheSuffix,
     releaseAge: request.releaseAge,
     now: world.now(),

@@ -219,6 +219,7 @@ function toolRequest(
     // Its versions are pinned in this action, so they neither age nor change.
     releaseAge: undefined,
     refresh: 'never',
+    recheck: 'never',
     // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
     cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
     environment: Object.fromEntries(

@@ -102,6 +102,7 @@ const answers: Record<Input, readonly [Answer, Answer]> = {
   install: both((text) => oneOf('install', text, 'true, false')),
   export: both((text) => oneOf('export', text, 'true, false')),
   refresh: both((text) => oneOf('refresh', text, 'auto, always, daily, weekly, monthly, never')),
+  recheck: both((text) => oneOf('recheck', text, 'always, daily, weekly, monthly, never')),
   'minimum-release-age': both((text) =>
     refused(
       `The input minimum-release-age is "${text}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`,

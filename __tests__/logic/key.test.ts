@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Refresh } from '../../src/logic/freshness.ts';
+import type { Recheck, Refresh } from '../../src/logic/freshness.ts';
 import {
   generations,
   interpreterIdentity,
@@ -28,6 +28,8 @@ interface Variation {
   readonly settings?: Readonly<Record<string, string>>;
   readonly interpreter?: Partial<Interpreter>;
   readonly refresh?: Refresh;
+  /** Default: never. */
+  readonly recheck?: Recheck;
   readonly suffix?: string;
   readonly releaseAge?: ReleaseAge;
   readonly now?: Date;
@@ -71,6 +73,7 @@ async function keysFor(text: string, variation: Variation = {}): Promise<Keys> {
     new Map(Object.entries(variation.settings ?? {})),
     {
       refresh: variation.refresh ?? 'auto',
+      recheck: variation.recheck ?? 'never',
       suffix: variation.suffix ?? '',
       releaseAge: variation.releaseAge,
       now: variation.now ?? now,
@@ -265,6 +268,7 @@ describe('the key stays the same for', () => {
       const requested = { lines, files: [], projects: [], extra: [] };
       const options = {
         refresh: 'auto',
+        recheck: 'never',
         suffix: '',
         releaseAge: undefined,
         now,
@@ -557,6 +561,14 @@ describe('form of keys', () => {
     ['a monthly one', 'a', { refresh: 'monthly' }, /-2026-11$/],
     ['one that never asks again', 'a', { refresh: 'never' }, /-any$/],
     ['hashes on every line', `a==1 --hash=${hash('a')}`, { refresh: 'daily' }, /-pinned$/],
+    [
+      'hashes on every line, and a weekly check',
+      `a==1 --hash=${hash('a')}`,
+      { refresh: 'daily', recheck: 'weekly' },
+      /-2026-w47$/,
+    ],
+    ['no refresh, and a daily check', 'a', { refresh: 'never', recheck: 'daily' }, /-2026-11-20$/],
+    ['a refresh, and a daily check', 'a', { recheck: 'daily' }, /-2026-w47$/],
     [
       'hashes beside constraints without',
       `a==1 --hash=${hash('a')}`,

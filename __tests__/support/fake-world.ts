@@ -21,7 +21,8 @@ import { type Host, type InputName, loadRequest } from '../../src/inputs.ts';
 import { install, type Outcome } from '../../src/install.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
 import type { Health } from '../../src/logic/project-page.ts';
-import type { CacheStore, PipResult, Python, Reporter, World } from '../../src/ports.ts';
+import { WebError } from '../../src/logic/web.ts';
+import type { CacheStore, PipResult, Python, Reporter, WebClient, World } from '../../src/ports.ts';
 import { save } from '../../src/save.ts';
 import { sourcesAdapter } from '../../src/world/sources.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
@@ -36,12 +37,14 @@ export interface FakeIndex {
   health: Health;
   /** What pip prints if it fails with this index; undefined when it works. */
   fails: string | undefined;
+  /** Reasons by file name. */
+  readonly yanked: Record<string, string>;
   /** Files that pip has downloaded. */
   readonly fetched: string[];
 }
 
 export function fakeIndex(projects: Projects): FakeIndex {
-  return { projects, health: { state: 'healthy' }, fails: undefined, fetched: [] };
+  return { projects, health: { state: 'healthy' }, fails: undefined, yanked: {}, fetched: [] };
 }
 
 export interface Fake {
@@ -49,6 +52,8 @@ export interface Fake {
   readonly indexes: Record<string, FakeIndex>;
   /** Files that were looked up in pip's cache of built wheels. */
   readonly lookedUp: string[];
+  /** URLs of pages that were requested. */
+  readonly pages: string[];
   /** Installed packages: name → version. */
   readonly installed: Map<string, string>;
   /** The message that installing fails with; undefined when it works. */
@@ -135,6 +140,7 @@ export function fakeWorld(
     indexes: { [indexUrl]: fakeIndex(projects) },
     installed: new Map([['pip', '25.0']]),
     lookedUp: [],
+    pages: [],
     installFails: undefined,
     ...{ said, log, root },
     now: new Date('2026-11-21T12:00:00Z'),
@@ -196,13 +202,34 @@ function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
       versions: async (url, project) =>
         new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
     },
-    web: {
-      open: () => {
-        throw new Error('no story downloads anything yet');
-      },
-    },
+    web: { open: () => fakeClient(fake) },
     reporter,
     now: () => fake.now,
+  };
+}
+
+/** Serves the pages of the fake indexes. */
+function fakeClient(fake: Fake): WebClient {
+  return {
+    async page(url) {
+      fake.pages.push(url);
+      const [index, project = ''] = /^(.*\/)([^/]+)\/$/.exec(url)?.slice(1) ?? [];
+      const { projects, health, yanked } = fake.indexes[index ?? ''] ?? fakeIndex({});
+      if (health.state === 'down') throw new WebError('down', health.reason);
+      const versions = projects[project];
+      if (versions === undefined) throw new WebError('absent', 'it answers 404', 404);
+      const files = Object.keys(versions).map((version) => {
+        const filename = wheelFile(project, version);
+        const sha256 = createHash('sha256')
+          .update(`${project} ${version}`.padEnd(fake.wheelSize))
+          .digest('hex');
+        return { filename, url: filename, hashes: { sha256 }, yanked: yanked[filename] ?? false };
+      });
+      const text = JSON.stringify({ meta: { 'api-version': '1.0' }, files });
+      return { url, text, body: Buffer.from(text), contentType: 'application/json' };
+    },
+    file: () => Promise.reject(new Error('no story downloads files')),
+    close: async () => {},
   };
 }
 

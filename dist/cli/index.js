@@ -40399,8 +40399,8 @@ var logic_source = __nccwpck_require__(5026);
 var logic_targets = __nccwpck_require__(533);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 12 modules
-var install = __nccwpck_require__(8065);
+// EXTERNAL MODULE: ./lib/install.js + 14 modules
+var install = __nccwpck_require__(1432);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -41563,8 +41563,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 12 modules
-var install = __nccwpck_require__(8065);
+// EXTERNAL MODULE: ./lib/install.js + 14 modules
+var install = __nccwpck_require__(1432);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -42012,6 +42012,7 @@ const installHelp = {
     install: 'Install the packages (true or false). If false, only fill the wheelhouse.',
     export: 'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps (true or false), so that tox, nox, pip and uv use the wheelhouse.',
     refresh: 'How often unpinned requirements are resolved again. One of auto, always, daily, weekly, monthly, never.',
+    recheck: 'How often the index is asked whether it still offers the wheels of pinned requirements, which are not resolved again. One of always, daily, weekly, monthly, never.',
     'minimum-release-age': 'Minimum age of the files that are chosen, such as 7 days or 36 hours. Younger files are left out. Needs an index that tells upload times.',
     'minimum-release-age-exclude': 'Names of projects whose files may be younger than minimum-release-age, one per line.',
     'restore-cache': 'Restore from the cache (true, false or auto). auto skips releases, tags and privileged events.',
@@ -42063,7 +42064,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3452);
 /* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8065);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1432);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_39__ = __nccwpck_require__(7363);
@@ -43219,6 +43220,7 @@ const inputDefaults = {
     install: 'true',
     export: 'false',
     refresh: 'auto',
+    recheck: 'weekly',
     'minimum-release-age': '',
     'minimum-release-age-exclude': '',
     'restore-cache': 'auto',
@@ -43312,6 +43314,7 @@ function loadRequest(get, host) {
             install: flag('install'),
             export: flag('export'),
             refresh: oneOf('refresh', freshness/* refreshPeriods */.Ys),
+            recheck: oneOf('recheck', freshness/* recheckPeriods */.QO),
             releaseAge: (0,release_age/* readReleaseAge */.zV)(text('minimum-release-age'), lines('minimum-release-age-exclude')),
             restoreCache: policy.restore,
             saveCache: policy.save,
@@ -43357,7 +43360,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 8065:
+/***/ 1432:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -44183,6 +44186,202 @@ function possibleNames(file) {
     return parts.map((_part, index) => (0,logic_names/* normalizeName */.Pc)(parts.slice(0, index + 1).join('-')));
 }
 
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
+// EXTERNAL MODULE: ./lib/logic/project-page.js
+var project_page = __nccwpck_require__(9347);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
+;// CONCATENATED MODULE: ./lib/logic/recheck.js
+/**
+ * Whether an index still offers the wheels of a set that is otherwise never resolved again: see
+ * docs/decisions/0010.
+ */
+
+
+
+/** Days of a period. Those of a month that every month has. */
+const days = { daily: 1, weekly: 7, monthly: 28 };
+/** A set is checked in one of so many parts of a period. */
+const parts = 7;
+/**
+ * Whether a run checks a set. Nothing is written when a set is still good, so nobody knows when it was
+ * checked last. Instead, one seventh of each period is the set's turn, a different one in each.
+ * @param key of the set
+ */
+function isTurn({ resolvedAt }, recheck, key, now) {
+    if (recheck === 'never')
+        return false;
+    if (recheck === 'always')
+        return true;
+    const current = (0,freshness/* period */.iE)(recheck, now);
+    if ((0,freshness/* period */.iE)(recheck, new Date(resolvedAt)) === current)
+        return false;
+    const turn = Number.parseInt((0,digest/* sha256 */.s)(`${key} ${current}`).slice(0, 8), 16) % parts;
+    return Math.min(parts - 1, Math.floor(sinceStart(recheck, now) * parts)) === turn;
+}
+/** How much of the period has passed, from 0 to 1. */
+function sinceStart(recheck, now) {
+    const ofDay = (now.getTime() % 86_400_000) / 86_400_000;
+    if (recheck === 'daily')
+        return ofDay;
+    // ISO weeks start on Monday.
+    const day = recheck === 'weekly' ? (now.getUTCDay() + 6) % 7 : now.getUTCDate() - 1;
+    return (day + ofDay) / days[recheck];
+}
+/** The wheels that an index can be asked about; the others came from direct URLs. */
+function checkable({ wheels }) {
+    return wheels.filter(({ role, url }) => role === 'runtime' && url === undefined);
+}
+/**
+ * Compares wheels with the pages of their projects.
+ * @param listings of each project, one per index
+ */
+function compareWithPages(wheels, listings) {
+    const withdrawn = [];
+    const yanked = [];
+    let [offered, unknown, reason] = [0, 0, ''];
+    for (const wheel of wheels) {
+        const all = listings.get(wheel.name) ?? [];
+        const files = all
+            .flatMap((listing) => (listing.state === 'listed' ? listing.files : []))
+            .filter((file) => isSource(file, wheel));
+        const obstacle = all.find((listing) => listing.state === 'unknown');
+        if (files.some((file) => !file.yanked))
+            offered += 1;
+        else if (files[0] !== undefined)
+            yanked.push({ wheel, reason: files[0].yankedReason });
+        else if (obstacle !== undefined) {
+            unknown += 1;
+            reason = obstacle.reason;
+        }
+        else
+            withdrawn.push(wheel);
+    }
+    // An index that has nothing at all is another one, or wants credentials that are not here.
+    if (offered + yanked.length > 0)
+        return { withdrawn, yanked, offered, unknown, reason };
+    return {
+        ...{ withdrawn: [], yanked, offered },
+        unknown: wheels.length,
+        reason: reason || 'no page lists any of them',
+    };
+}
+/** Whether a wheel is this file, or was built from a file of this version. */
+function isSource(file, wheel) {
+    if (wheel.origin === 'downloaded') {
+        return file.file === wheel.file && (file.sha256 ?? wheel.sha256) === wheel.sha256;
+    }
+    const version = (0,logic_names/* versionInFileName */.Nc)(file.file, wheel.name);
+    return version !== undefined && (0,logic_names/* sameVersion */.r1)(version, wheel.version);
+}
+
+// EXTERNAL MODULE: ./lib/logic/web.js
+var web = __nccwpck_require__(7464);
+;// CONCATENATED MODULE: ./lib/recheck.js
+/** Asks the indexes whether they still offer the wheels of a set that serves. */
+
+
+
+
+
+
+/** Milliseconds for all pages together. */
+const timeLimit = 5000;
+/**
+ * Checks a set if it is its turn. Warns of yanked wheels. What can't be checked is left as it is: an
+ * index that is down must not cost more than a few seconds.
+ * @returns the wheels that no index offers any more
+ */
+async function recheck(run, world, found) {
+    const { request, interpreter, settings } = run;
+    const { reporter } = world;
+    const { manifest } = found.base;
+    if (!isTurn(manifest, request.recheck, run.keys.primary, world.now()))
+        return [];
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
+    // A page says nothing about files from elsewhere.
+    if (indexes === undefined || settings.words('find-links').length > 0)
+        return [];
+    const wheels = checkable(manifest);
+    const urls = [indexes.authoritative, ...indexes.extra].filter((url) => (0,index_choice/* isSecureOrigin */.oC)(url, indexes.trustedHosts));
+    if (wheels.length === 0 || urls.length === 0)
+        return [];
+    const { environment, workingDirectory: cwd } = request;
+    const way = {
+        indexes: urls,
+        otherCredentials: indexes.otherCredentials,
+        proxy: settings.text('proxy'),
+        clientCertificate: settings.text('client-cert'),
+        environment,
+    };
+    const env = (0,logic_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring);
+    const client = world.web.open({
+        indexes: urls,
+        trust: {
+            trustedHosts: indexes.trustedHosts,
+            certificates: (0,pip_settings/* certificatesOf */.mm)(settings, environment),
+        },
+        environment,
+        pip: (0,web/* needsPip */.zg)(way) ? { use: 'always', python: interpreter.executable, cwd, env } : undefined,
+    });
+    const listings = await run.timer.time('recheck', () => listingsOf(client, urls, wheels));
+    const { withdrawn, yanked, unknown, reason } = compareWithPages(wheels, listings);
+    const checked = wheels.length - unknown;
+    if (unknown > 0) {
+        reporter.info(`Could not check whether the index still offers ${unknown} of ${wheels.length} wheels: ${reason}.`);
+    }
+    if (checked > 0) {
+        reporter.info(`Checked with the index: ${checked - withdrawn.length} of ${checked} wheels are still offered.`);
+    }
+    for (const { wheel, reason: why } of yanked) {
+        const because = why === '' ? '' : `: ${oneLine(why)}`;
+        reporter.warning(`${wheel.project} ${wheel.version} was yanked from the index${because}. It is installed because the requirements pin it; choose another version.`);
+    }
+    return withdrawn;
+}
+/** @returns the listings of each project; what has not arrived in time is unknown */
+async function listingsOf(client, indexes, wheels) {
+    const end = setTimeout(() => void client.close(), timeLimit);
+    try {
+        const found = wheels.map(async ({ name }) => {
+            const pages = indexes.map((index) => listing(client, index, name));
+            return [name, await Promise.all(pages)];
+        });
+        return new Map(await Promise.all(found));
+    }
+    finally {
+        clearTimeout(end);
+        await client.close();
+    }
+}
+async function listing(client, index, project) {
+    try {
+        const { contentType, text, url } = await client.page((0,web/* pageUrl */.fi)(index, project), {
+            attempts: 1,
+            timeLimit,
+        });
+        const health = (0,project_page/* judgePage */.zw)(200, contentType, text);
+        if (health.state !== 'healthy') {
+            return { state: 'unknown', reason: 'its answer is not a package index page' };
+        }
+        return { state: 'listed', files: (0,project_page/* projectFiles */.x6)(contentType, text, url) };
+    }
+    catch (error) {
+        if (!(error instanceof web/* WebError */.PH))
+            return { state: 'unknown', reason: 'its page is not valid' };
+        if (error.kind === 'absent')
+            return { state: 'absent' };
+        return { state: 'unknown', reason: error.message };
+    }
+}
+/** A reason comes from the index: only one short line of it is shown. */
+function oneLine(text) {
+    return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, 200);
+}
+
 // EXTERNAL MODULE: ./lib/restore.js + 2 modules
 var restore = __nccwpck_require__(6270);
 // EXTERNAL MODULE: ./lib/choose-index.js
@@ -44473,8 +44672,6 @@ function failedProject(output) {
 
 // EXTERNAL MODULE: ./lib/logic/uv-settings.js
 var uv_settings = __nccwpck_require__(3969);
-// EXTERNAL MODULE: ./lib/logic/web.js
-var web = __nccwpck_require__(7464);
 ;// CONCATENATED MODULE: ./lib/gather-with-uv.js
 /**
  * Gathers the closure of a request with uv: uv names the closure and all its files in one go, what is
@@ -44965,8 +45162,6 @@ async function describe(run, world, { closure, build, urlWheels }) {
 
 // EXTERNAL MODULE: ./lib/logic/change-entry.js
 var change_entry = __nccwpck_require__(3385);
-// EXTERNAL MODULE: ./lib/logic/freshness.js
-var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/resolver.js
 /** Chooses the pip that chooses files on an index. */
 
@@ -45134,6 +45329,7 @@ var lib_tools = __nccwpck_require__(8988);
 
 
 
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -45194,7 +45390,7 @@ async function installSupply(run, world, first) {
     const rejected = new Set();
     let key;
     for (let supplied = first;;) {
-        const obstacle = await tryInstall(run, world, supplied);
+        const obstacle = (await withdrawal(run, world, supplied)) ?? (await tryInstall(run, world, supplied));
         if (obstacle === undefined || supplied.how !== 'restored')
             return supplied;
         const { found } = supplied;
@@ -45206,23 +45402,41 @@ async function installSupply(run, world, first) {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
             world.reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`);
         }
+        if (obstacle.kind === 'withdrawn') {
+            world.reporter.warning(`The wheelhouse from ${found.origin.name} is out of date: ${obstacle.reason}. Resolving again.`);
+        }
         const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
         const next = await run.timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(run, world, { rejected, damaged, key }));
         supplied =
-            obstacle.kind === 'sources' && next.state !== 'serves'
+            (obstacle.kind === 'sources' || obstacle.kind === 'withdrawn') && next.state !== 'serves'
                 ? // No other entry fits either, and most of this one still does.
-                    await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+                    await supply(run, world, await outdated(found, world, obstacle, next.saveKey))
                 : await supply(run, world, next);
     }
 }
-/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
-async function outdated({ directory, origin, base }, { wheelhouses }, reason, saveKey) {
+/** Prepares a wheelhouse that would serve, if local projects or its index did not object. */
+async function outdated({ directory, origin, base }, { wheelhouses }, obstacle, saveKey) {
+    const { kind, reason } = obstacle;
     const verified = await wheelhouses.verify(directory, base);
+    const isWithdrawn = (wheel) => kind === 'withdrawn' && obstacle.wheels.some(({ file }) => file === wheel.file);
+    const sound = verified.sound.filter((wheel) => !isWithdrawn(wheel));
+    await wheelhouses.keepOnly(directory, sound.map(logic_manifest/* wheelPath */.NV));
     await wheelhouses.reopen(directory);
     return {
-        ...{ state: 'usable', directory, origin, base: verified },
-        ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+        ...{ state: 'usable', directory, origin, base: { ...verified, sound } },
+        mismatch: kind === 'sources' ? 'request' : 'wheels',
+        ...{ reason, isComplete: kind === 'sources', saveKey },
     };
+}
+/** Asks the index about a restored wheelhouse before it is installed, if it is its turn. */
+async function withdrawal(run, world, { how, found }) {
+    if (how !== 'restored')
+        return undefined;
+    const wheels = await recheck(run, world, found);
+    if (wheels.length === 0)
+        return undefined;
+    const names = wheels.map(({ project, version }) => `${project} ${version}`).join(', ');
+    return { kind: 'withdrawn', wheels, reason: `the index no longer offers ${names}` };
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
@@ -45950,12 +46164,14 @@ function messageOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KW: () => (/* binding */ age),
+/* harmony export */   QO: () => (/* binding */ recheckPeriods),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   iE: () => (/* binding */ period),
 /* harmony export */   pL: () => (/* binding */ isFresh)
 /* harmony export */ });
 /** When a resolution is too old, and the period of time in a key. */
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+const recheckPeriods = ['always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
@@ -46240,9 +46456,7 @@ function keysOf(interpreter, requested, settings, options) {
     ];
     const request = (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([sources, ...lines]);
     const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_7__/* .period */ .iE)(options.refresh, options.now);
+    const freshness = freshnessOf(requested, options);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -46271,6 +46485,20 @@ function keysOf(interpreter, requested, settings, options) {
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * The period in a key. An entry of an earlier one serves as well, if nothing in it has changed: it is
+ * found by its prefix, and not saved again. A set that turned out to contain a deleted wheel is saved
+ * under the key of its period, and so found first from then on.
+ */
+function freshnessOf({ lines }, options) {
+    const { refresh, recheck, now } = options;
+    const isStable = refresh === 'never' || everyLineHashed(lines);
+    if (!isStable)
+        return (0,_freshness_js__WEBPACK_IMPORTED_MODULE_7__/* .period */ .iE)(refresh, now);
+    if (recheck !== 'never')
+        return (0,_freshness_js__WEBPACK_IMPORTED_MODULE_7__/* .period */ .iE)(recheck, now);
+    return everyLineHashed(lines) ? 'pinned' : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_7__/* .period */ .iE)('never', now);
 }
 /**
  * Which files, projects, groups and packages a request asks for: their names, as its inputs write
@@ -48082,6 +48310,7 @@ function certificatesOf(settings, environment) {
 /* harmony export */   x6: () => (/* binding */ projectFiles),
 /* harmony export */   zw: () => (/* binding */ judgePage)
 /* harmony export */ });
+/* unused harmony exports usableFiles, jsonPage, renderPage, withBuiltWheels, requiredNames */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
 
@@ -48130,17 +48359,41 @@ function jsonFiles(body, pageUrl) {
     if (!Array.isArray(files))
         throw new Error('no list of files');
     return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
+        const { filename, url, yanked, size } = entry ?? {};
         if (typeof filename !== 'string' || typeof url !== 'string')
             throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
+        const hashes = hashesIn(entry?.['hashes']);
+        const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
         return {
             file: filename,
             url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
+            ...{ hashes, sha256: hashes['sha256'] },
+            yanked: yanked !== undefined && yanked !== null && yanked !== false,
+            yankedReason: textIn(yanked) ?? '',
+            requiresPython: textIn(entry?.['requires-python']),
+            metadata: typeof metadata === 'object' ? hashesIn(metadata) : metadata === true,
+            uploaded: textIn(entry?.['upload-time']),
+            size: typeof size === 'number' ? size : undefined,
         };
     });
+}
+function textIn(value) {
+    return typeof value === 'string' ? value : undefined;
+}
+/** The hash algorithms that pip knows on a page. */
+const algorithms = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
+function hashesIn(value) {
+    const given = (value ?? {});
+    const found = algorithms.flatMap((name) => {
+        const hash = textIn(given[name]);
+        return hash === undefined ? [] : [[name, hash.toLowerCase()]];
+    });
+    return Object.fromEntries(found);
+}
+/** @param text `sha256=…`, as in a fragment or in `data-core-metadata` */
+function hashesFrom(text) {
+    const [, name = '', hash = ''] = /^(\w+)=([0-9a-f]+)$/i.exec(text) ?? [];
+    return hashesIn({ [name.toLowerCase()]: hash });
 }
 const anchor = /<a(?=\s)/gi;
 /** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
@@ -48160,24 +48413,31 @@ function htmlFiles(body, pageUrl) {
         return match;
     };
     while (next(anchor) !== null) {
-        let href;
-        let yanked = false;
+        const attributes = new Map();
         for (let found = next(attribute); found !== null; found = next(attribute)) {
             const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
+            const key = name.toLowerCase();
+            if (knownAttributes.has(key) && !attributes.has(key)) {
+                attributes.set(key, unescaped(double ?? single ?? bare ?? ''));
+            }
         }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        const file = linkedFile(attributes, pageUrl);
         if (file !== undefined)
-            files.push({ ...file, yanked });
+            files.push(file);
     }
     return files;
 }
+const knownAttributes = new Set([
+    'href',
+    'data-yanked',
+    'data-requires-python',
+    'data-core-metadata',
+    'data-dist-info-metadata',
+]);
 /** As in pip, the last part of the address is the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
+function linkedFile(attributes, pageUrl) {
+    const href = attributes.get('href') ?? '';
+    if (href === '' || !URL.canParse(href, pageUrl))
         return undefined;
     const url = new URL(href, pageUrl);
     const last = url.pathname.split('/').at(-1) ?? '';
@@ -48190,9 +48450,24 @@ function linkedFile(href, pageUrl) {
     }
     if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isDistributionName */ .I1)(file))
         return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    const [fragment] = /(?<=[#&])(?:sha256|sha512|sha384|sha224|sha1|md5)=[0-9a-f]+/i.exec(url.hash) ?? [];
+    const hashes = hashesFrom(fragment ?? '');
+    const metadata = attributes.get('data-core-metadata') ?? attributes.get('data-dist-info-metadata');
     url.hash = '';
-    return { file, url: url.href, sha256 };
+    return {
+        file,
+        url: url.href,
+        ...{ hashes, sha256: hashes['sha256'] },
+        yanked: attributes.has('data-yanked'),
+        yankedReason: attributes.get('data-yanked') ?? '',
+        requiresPython: attributes.get('data-requires-python'),
+        metadata: metadata !== undefined && metadata !== 'false' && metadataHashes(metadata),
+        ...{ uploaded: undefined, size: undefined },
+    };
+}
+function metadataHashes(text) {
+    const hashes = hashesFrom(text);
+    return Object.keys(hashes).length > 0 ? hashes : true;
 }
 const entities = {
     '&amp;': '&',
@@ -48206,6 +48481,82 @@ function unescaped(text) {
     return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
         return entities[entity.toLowerCase()] ?? entity;
     });
+}
+/** Hexadecimal digits of each hash. */
+const digits = {
+    ...{ sha256: 64, sha512: 128, sha384: 96, sha224: 56, sha1: 40, md5: 32 },
+};
+function isHashes(hashes) {
+    return Object.entries(hashes).every(([name, hash]) => hash.length === digits[name] && /^[0-9a-f]+$/.test(hash));
+}
+/**
+ * The files of a page that installers can use, each name once: with a valid name, which is also a
+ * safe one for a path, valid hashes, and an address that can be requested.
+ */
+function usableFiles(files) {
+    const usable = new Map();
+    for (const each of files) {
+        const { file, url, hashes, metadata } = each;
+        if (usable.has(file) || file.length > longestName || !isDistributionName(file))
+            continue;
+        if (!/^https?:/.test(url) || !isHashes(hashes))
+            continue;
+        usable.set(file, typeof metadata === 'object' && !isHashes(metadata) ? { ...each, metadata: true } : each);
+    }
+    return usable;
+}
+/** Characters of a file name, on most file systems. */
+const longestName = 255;
+/** The content type of {@link renderPage}. */
+const jsonPage = 'application/vnd.pypi.simple.v1+json';
+/**
+ * Renders a project's page as JSON (PEP 691, PEP 700). The address of each file is its name, relative
+ * to the page.
+ */
+function renderPage(project, files) {
+    return JSON.stringify({
+        meta: { 'api-version': '1.1' },
+        name: project,
+        files: Array.from(files, (each) => ({
+            filename: each.file,
+            url: encodeURIComponent(each.file),
+            hashes: each.hashes,
+            ...(each.size === undefined ? {} : { size: each.size }),
+            ...(each.uploaded === undefined ? {} : { 'upload-time': each.uploaded }),
+            ...(each.requiresPython === undefined ? {} : { 'requires-python': each.requiresPython }),
+            // Under its first name, dist-info-metadata, pip 22.3 to 23.1 crash on it (PEP 714).
+            ...(each.metadata === false ? {} : { 'core-metadata': each.metadata }),
+            yanked: each.yanked && (each.yankedReason || true),
+        })),
+    });
+}
+/**
+ * Adds wheels that were built from sdists to the files of a page: each beside its sdist, with the
+ * same conditions. A wheel whose sdist is gone is not listed.
+ * @param project normalised name
+ */
+function withBuiltWheels(files, project, built) {
+    const all = new Map(files);
+    for (const { file, sha256, version } of built) {
+        const sdist = [...files.values()].find((each) => {
+            const own = isSdistName(each.file) ? versionInFileName(each.file, project) : undefined;
+            return own !== undefined && sameVersion(own, version);
+        });
+        if (sdist === undefined || all.has(file))
+            continue;
+        all.set(file, { ...sdist, file, sha256, hashes: { sha256 }, metadata: false, size: undefined });
+    }
+    return all;
+}
+/**
+ * The names of the projects that a wheel's metadata require, without those of its extras. Their
+ * other conditions are not evaluated.
+ */
+function requiredNames(metadata) {
+    const [head = ''] = metadata.split(/\r?\n\r?\n/, 1);
+    const found = [...head.matchAll(/^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$/gim)];
+    const plain = found.filter(([, , rest = '']) => !/;.*\bextra\b/.test(rest));
+    return [...new Set(plain.map(([, name = '']) => normalizeName(name)).filter(isNormalizedName))];
 }
 
 
@@ -52050,11 +52401,13 @@ function decoded(text) {
 /* harmony export */   PH: () => (/* binding */ WebError),
 /* harmony export */   cq: () => (/* binding */ bareUrl),
 /* harmony export */   ey: () => (/* binding */ isTemporary),
+/* harmony export */   fi: () => (/* binding */ pageUrl),
 /* harmony export */   gM: () => (/* binding */ isTrustedHost),
 /* harmony export */   iJ: () => (/* binding */ proxyFor),
-/* harmony export */   zT: () => (/* binding */ isForeignProxy)
+/* harmony export */   zT: () => (/* binding */ isForeignProxy),
+/* harmony export */   zg: () => (/* binding */ needsPip)
 /* harmony export */ });
-/* unused harmony exports credentialsIn, needsPip */
+/* unused harmony export credentialsIn */
 /** Requests to indexes: their errors, whose credentials they carry, which proxy they take. */
 /** Why a page or file could not be downloaded: a few words about "it", without secrets. */
 class WebError extends Error {
@@ -52137,6 +52490,10 @@ function sharedSegments(one, other) {
     const [first, second] = [one, other].map(({ pathname }) => pathname.split('/').filter(Boolean));
     const length = first?.findIndex((segment, index) => segment !== second?.[index]) ?? 0;
     return length < 0 ? (first?.length ?? 0) : length;
+}
+/** The address of a project's page. @param project normalised @throws for an invalid URL */
+function pageUrl(index, project) {
+    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 /** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
 function isSameOwner(from, to) {
@@ -53367,6 +53724,7 @@ async function readRequestWithKeys(given, interpreter, world, tools) {
     const { settings, requested } = read;
     const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
+        recheck: request.recheck,
         suffix: request.cacheSuffix,
         releaseAge: request.releaseAge,
         now: world.now(),
@@ -54328,6 +54686,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
         // Its versions are pinned in this action, so they neither age nor change.
         releaseAge: undefined,
         refresh: 'never',
+        recheck: 'never',
         // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
         cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
         environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
@@ -55437,7 +55796,7 @@ function indexProbe(web, environment) {
     async function page(index, project, trust, options) {
         const client = web.open({ indexes: [index], trust, environment });
         try {
-            return await client.page(pageUrl(index, project), options);
+            return await client.page((0,_logic_web_js__WEBPACK_IMPORTED_MODULE_1__/* .pageUrl */ .fi)(index, project), options);
         }
         finally {
             await client.close();
@@ -55470,9 +55829,6 @@ function indexProbe(web, environment) {
             }
         },
     };
-}
-function pageUrl(index, project) {
-    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 function healthOf({ kind, status, message }) {
     if (status === 401 || status === 403)

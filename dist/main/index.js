@@ -28634,6 +28634,7 @@ const inputDefaults = {
     install: 'true',
     export: 'false',
     refresh: 'auto',
+    recheck: 'weekly',
     'minimum-release-age': '',
     'minimum-release-age-exclude': '',
     'restore-cache': 'auto',
@@ -28727,6 +28728,7 @@ function loadRequest(get, host) {
             install: flag('install'),
             export: flag('export'),
             refresh: oneOf('refresh', _logic_freshness_js__WEBPACK_IMPORTED_MODULE_6__/* .refreshPeriods */ .Ys),
+            recheck: oneOf('recheck', _logic_freshness_js__WEBPACK_IMPORTED_MODULE_6__/* .recheckPeriods */ .QO),
             releaseAge: (0,_logic_release_age_js__WEBPACK_IMPORTED_MODULE_4__/* .readReleaseAge */ .zV)(text('minimum-release-age'), lines('minimum-release-age-exclude')),
             restoreCache: policy.restore,
             saveCache: policy.save,
@@ -28772,7 +28774,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 4018:
+/***/ 1499:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28928,7 +28930,7 @@ var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
-var logic_freshness = __nccwpck_require__(2933);
+var freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/release-age.js
@@ -29007,9 +29009,7 @@ function keysOf(interpreter, requested, settings, options) {
     ];
     const request = (0,digest/* digest */.b)([sources, ...lines]);
     const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : (0,logic_freshness/* period */.iE)(options.refresh, options.now);
+    const freshness = freshnessOf(requested, options);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -29038,6 +29038,20 @@ function keysOf(interpreter, requested, settings, options) {
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * The period in a key. An entry of an earlier one serves as well, if nothing in it has changed: it is
+ * found by its prefix, and not saved again. A set that turned out to contain a deleted wheel is saved
+ * under the key of its period, and so found first from then on.
+ */
+function freshnessOf({ lines }, options) {
+    const { refresh, recheck, now } = options;
+    const isStable = refresh === 'never' || everyLineHashed(lines);
+    if (!isStable)
+        return (0,freshness/* period */.iE)(refresh, now);
+    if (recheck !== 'never')
+        return (0,freshness/* period */.iE)(recheck, now);
+    return everyLineHashed(lines) ? 'pinned' : (0,freshness/* period */.iE)('never', now);
 }
 /**
  * Which files, projects, groups and packages a request asks for: their names, as its inputs write
@@ -30216,6 +30230,7 @@ async function readRequestWithKeys(given, interpreter, world, tools) {
     const { settings, requested } = read;
     const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
+        recheck: request.recheck,
         suffix: request.cacheSuffix,
         releaseAge: request.releaseAge,
         now: world.now(),
@@ -30634,6 +30649,196 @@ function possibleNames(file) {
     return parts.map((_part, index) => (0,logic_names/* normalizeName */.Pc)(parts.slice(0, index + 1).join('-')));
 }
 
+// EXTERNAL MODULE: ./lib/logic/project-page.js
+var project_page = __nccwpck_require__(9347);
+;// CONCATENATED MODULE: ./lib/logic/recheck.js
+/**
+ * Whether an index still offers the wheels of a set that is otherwise never resolved again: see
+ * docs/decisions/0010.
+ */
+
+
+
+/** Days of a period. Those of a month that every month has. */
+const days = { daily: 1, weekly: 7, monthly: 28 };
+/** A set is checked in one of so many parts of a period. */
+const parts = 7;
+/**
+ * Whether a run checks a set. Nothing is written when a set is still good, so nobody knows when it was
+ * checked last. Instead, one seventh of each period is the set's turn, a different one in each.
+ * @param key of the set
+ */
+function isTurn({ resolvedAt }, recheck, key, now) {
+    if (recheck === 'never')
+        return false;
+    if (recheck === 'always')
+        return true;
+    const current = (0,freshness/* period */.iE)(recheck, now);
+    if ((0,freshness/* period */.iE)(recheck, new Date(resolvedAt)) === current)
+        return false;
+    const turn = Number.parseInt((0,digest/* sha256 */.s)(`${key} ${current}`).slice(0, 8), 16) % parts;
+    return Math.min(parts - 1, Math.floor(sinceStart(recheck, now) * parts)) === turn;
+}
+/** How much of the period has passed, from 0 to 1. */
+function sinceStart(recheck, now) {
+    const ofDay = (now.getTime() % 86_400_000) / 86_400_000;
+    if (recheck === 'daily')
+        return ofDay;
+    // ISO weeks start on Monday.
+    const day = recheck === 'weekly' ? (now.getUTCDay() + 6) % 7 : now.getUTCDate() - 1;
+    return (day + ofDay) / days[recheck];
+}
+/** The wheels that an index can be asked about; the others came from direct URLs. */
+function checkable({ wheels }) {
+    return wheels.filter(({ role, url }) => role === 'runtime' && url === undefined);
+}
+/**
+ * Compares wheels with the pages of their projects.
+ * @param listings of each project, one per index
+ */
+function compareWithPages(wheels, listings) {
+    const withdrawn = [];
+    const yanked = [];
+    let [offered, unknown, reason] = [0, 0, ''];
+    for (const wheel of wheels) {
+        const all = listings.get(wheel.name) ?? [];
+        const files = all
+            .flatMap((listing) => (listing.state === 'listed' ? listing.files : []))
+            .filter((file) => recheck_isSource(file, wheel));
+        const obstacle = all.find((listing) => listing.state === 'unknown');
+        if (files.some((file) => !file.yanked))
+            offered += 1;
+        else if (files[0] !== undefined)
+            yanked.push({ wheel, reason: files[0].yankedReason });
+        else if (obstacle !== undefined) {
+            unknown += 1;
+            reason = obstacle.reason;
+        }
+        else
+            withdrawn.push(wheel);
+    }
+    // An index that has nothing at all is another one, or wants credentials that are not here.
+    if (offered + yanked.length > 0)
+        return { withdrawn, yanked, offered, unknown, reason };
+    return {
+        ...{ withdrawn: [], yanked, offered },
+        unknown: wheels.length,
+        reason: reason || 'no page lists any of them',
+    };
+}
+/** Whether a wheel is this file, or was built from a file of this version. */
+function recheck_isSource(file, wheel) {
+    if (wheel.origin === 'downloaded') {
+        return file.file === wheel.file && (file.sha256 ?? wheel.sha256) === wheel.sha256;
+    }
+    const version = (0,logic_names/* versionInFileName */.Nc)(file.file, wheel.name);
+    return version !== undefined && (0,logic_names/* sameVersion */.r1)(version, wheel.version);
+}
+
+// EXTERNAL MODULE: ./lib/logic/web.js
+var web = __nccwpck_require__(7464);
+;// CONCATENATED MODULE: ./lib/recheck.js
+/** Asks the indexes whether they still offer the wheels of a set that serves. */
+
+
+
+
+
+
+/** Milliseconds for all pages together. */
+const timeLimit = 5000;
+/**
+ * Checks a set if it is its turn. Warns of yanked wheels. What can't be checked is left as it is: an
+ * index that is down must not cost more than a few seconds.
+ * @returns the wheels that no index offers any more
+ */
+async function recheck(run, world, found) {
+    const { request, interpreter, settings } = run;
+    const { reporter } = world;
+    const { manifest } = found.base;
+    if (!isTurn(manifest, request.recheck, run.keys.primary, world.now()))
+        return [];
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
+    // A page says nothing about files from elsewhere.
+    if (indexes === undefined || settings.words('find-links').length > 0)
+        return [];
+    const wheels = checkable(manifest);
+    const urls = [indexes.authoritative, ...indexes.extra].filter((url) => (0,index_choice/* isSecureOrigin */.oC)(url, indexes.trustedHosts));
+    if (wheels.length === 0 || urls.length === 0)
+        return [];
+    const { environment, workingDirectory: cwd } = request;
+    const way = {
+        indexes: urls,
+        otherCredentials: indexes.otherCredentials,
+        proxy: settings.text('proxy'),
+        clientCertificate: settings.text('client-cert'),
+        environment,
+    };
+    const env = (0,logic_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring);
+    const client = world.web.open({
+        indexes: urls,
+        trust: {
+            trustedHosts: indexes.trustedHosts,
+            certificates: certificatesOf(settings, environment),
+        },
+        environment,
+        pip: (0,web/* needsPip */.zg)(way) ? { use: 'always', python: interpreter.executable, cwd, env } : undefined,
+    });
+    const listings = await run.timer.time('recheck', () => listingsOf(client, urls, wheels));
+    const { withdrawn, yanked, unknown, reason } = compareWithPages(wheels, listings);
+    const checked = wheels.length - unknown;
+    if (unknown > 0) {
+        reporter.info(`Could not check whether the index still offers ${unknown} of ${wheels.length} wheels: ${reason}.`);
+    }
+    if (checked > 0) {
+        reporter.info(`Checked with the index: ${checked - withdrawn.length} of ${checked} wheels are still offered.`);
+    }
+    for (const { wheel, reason: why } of yanked) {
+        const because = why === '' ? '' : `: ${oneLine(why)}`;
+        reporter.warning(`${wheel.project} ${wheel.version} was yanked from the index${because}. It is installed because the requirements pin it; choose another version.`);
+    }
+    return withdrawn;
+}
+/** @returns the listings of each project; what has not arrived in time is unknown */
+async function listingsOf(client, indexes, wheels) {
+    const end = setTimeout(() => void client.close(), timeLimit);
+    try {
+        const found = wheels.map(async ({ name }) => {
+            const pages = indexes.map((index) => listing(client, index, name));
+            return [name, await Promise.all(pages)];
+        });
+        return new Map(await Promise.all(found));
+    }
+    finally {
+        clearTimeout(end);
+        await client.close();
+    }
+}
+async function listing(client, index, project) {
+    try {
+        const { contentType, text, url } = await client.page((0,web/* pageUrl */.fi)(index, project), {
+            attempts: 1,
+            timeLimit,
+        });
+        const health = (0,project_page/* judgePage */.zw)(200, contentType, text);
+        if (health.state !== 'healthy') {
+            return { state: 'unknown', reason: 'its answer is not a package index page' };
+        }
+        return { state: 'listed', files: (0,project_page/* projectFiles */.x6)(contentType, text, url) };
+    }
+    catch (error) {
+        if (!(error instanceof web/* WebError */.PH))
+            return { state: 'unknown', reason: 'its page is not valid' };
+        if (error.kind === 'absent')
+            return { state: 'absent' };
+        return { state: 'unknown', reason: error.message };
+    }
+}
+/** A reason comes from the index: only one short line of it is shown. */
+function oneLine(text) {
+    return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, 200);
+}
+
 ;// CONCATENATED MODULE: ./lib/complete-change.js
 
 /**
@@ -30779,7 +30984,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     if (!isComplete)
         return usable('wheels', 'some of its wheels are not usable');
     const pinned = isFixed(wheels, lines, rules);
-    if (!(0,logic_freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
+    if (!(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
         const date = manifest.resolvedAt.slice(0, 10);
         return usable('age', `it was resolved on ${date}, which is too old for refresh: ${refresh}`);
     }
@@ -30798,7 +31003,7 @@ function decisiveMarkers(manifest, wanted) {
     const lines = (0,logic_requirements/* indexRequirements */.zM)(wanted.lines);
     const isAgeDecisive = refresh !== 'always' &&
         !(0,logic_requirements/* isHashMode */.mD)(wanted.lines) &&
-        !(0,logic_freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
+        !(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
     const isDecisive = ({ name, pin }) => lines.filter((line) => line.name === name).length > 1 ||
         (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
     const markers = lines.filter(isDecisive).flatMap((line) => line.marker ?? []);
@@ -31492,8 +31697,6 @@ function failedProject(output) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./lib/logic/web.js
-var web = __nccwpck_require__(7464);
 ;// CONCATENATED MODULE: ./lib/gather-with-uv.js
 /**
  * Gathers the closure of a request with uv: uv names the closure and all its files in one go, what is
@@ -32084,7 +32287,7 @@ function changeOf({ found, manifest }) {
 async function restoreLastGood({ reporter, wheelhouses, now }, found, message) {
     const { manifest } = found.base;
     const [reason = ''] = message.split('\n');
-    reporter.warning(`${reason} Installing the last good set of these requirements, which is ${(0,logic_freshness/* age */.KW)(manifest.resolvedAt, now())} old.`);
+    reporter.warning(`${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(manifest.resolvedAt, now())} old.`);
     await wheelhouses.seal(found.directory, manifest);
     return { how: 'last good', found, manifest };
 }
@@ -32392,6 +32595,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
         // Its versions are pinned in this action, so they neither age nor change.
         releaseAge: undefined,
         refresh: 'never',
+        recheck: 'never',
         // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
         cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
         environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
@@ -32403,6 +32607,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
  * install from it, put it into its place.
  */
+
 
 
 
@@ -32480,7 +32685,7 @@ async function installSupply(run, world, first) {
     const rejected = new Set();
     let key;
     for (let supplied = first;;) {
-        const obstacle = await tryInstall(run, world, supplied);
+        const obstacle = (await withdrawal(run, world, supplied)) ?? (await tryInstall(run, world, supplied));
         if (obstacle === undefined || supplied.how !== 'restored')
             return supplied;
         const { found } = supplied;
@@ -32492,23 +32697,41 @@ async function installSupply(run, world, first) {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
             world.reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${obstacle.reason}`);
         }
+        if (obstacle.kind === 'withdrawn') {
+            world.reporter.warning(`The wheelhouse from ${found.origin.name} is out of date: ${obstacle.reason}. Resolving again.`);
+        }
         const damaged = obstacle.kind === 'damage' ? { ...found, base: obstacle.intact } : undefined;
         const next = await run.timer.time('restore', () => findWheelhouse(run, world, { rejected, damaged, key }));
         supplied =
-            obstacle.kind === 'sources' && next.state !== 'serves'
+            (obstacle.kind === 'sources' || obstacle.kind === 'withdrawn') && next.state !== 'serves'
                 ? // No other entry fits either, and most of this one still does.
-                    await supply(run, world, await outdated(found, world, obstacle.reason, next.saveKey))
+                    await supply(run, world, await outdated(found, world, obstacle, next.saveKey))
                 : await supply(run, world, next);
     }
 }
-/** Prepares a wheelhouse that would serve, if local projects did not need other wheels. */
-async function outdated({ directory, origin, base }, { wheelhouses }, reason, saveKey) {
+/** Prepares a wheelhouse that would serve, if local projects or its index did not object. */
+async function outdated({ directory, origin, base }, { wheelhouses }, obstacle, saveKey) {
+    const { kind, reason } = obstacle;
     const verified = await wheelhouses.verify(directory, base);
+    const isWithdrawn = (wheel) => kind === 'withdrawn' && obstacle.wheels.some(({ file }) => file === wheel.file);
+    const sound = verified.sound.filter((wheel) => !isWithdrawn(wheel));
+    await wheelhouses.keepOnly(directory, sound.map(logic_manifest/* wheelPath */.NV));
     await wheelhouses.reopen(directory);
     return {
-        ...{ state: 'usable', directory, origin, base: verified },
-        ...{ mismatch: 'request', reason, isComplete: true, saveKey },
+        ...{ state: 'usable', directory, origin, base: { ...verified, sound } },
+        mismatch: kind === 'sources' ? 'request' : 'wheels',
+        ...{ reason, isComplete: kind === 'sources', saveKey },
     };
+}
+/** Asks the index about a restored wheelhouse before it is installed, if it is its turn. */
+async function withdrawal(run, world, { how, found }) {
+    if (how !== 'restored')
+        return undefined;
+    const wheels = await recheck(run, world, found);
+    if (wheels.length === 0)
+        return undefined;
+    const names = wheels.map(({ project, version }) => `${project} ${version}`).join(', ');
+    return { kind: 'withdrawn', wheels, reason: `the index no longer offers ${names}` };
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
@@ -33043,12 +33266,14 @@ function messageOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KW: () => (/* binding */ age),
+/* harmony export */   QO: () => (/* binding */ recheckPeriods),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   iE: () => (/* binding */ period),
 /* harmony export */   pL: () => (/* binding */ isFresh)
 /* harmony export */ });
 /** When a resolution is too old, and the period of time in a key. */
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+const recheckPeriods = ['always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
@@ -34708,6 +34933,266 @@ function requirementFrom(project = '', rest = '') {
 /** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
 function projectIn(requirement) {
     return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(requirement.replace(/[^\w.-].*$/s, ''));
+}
+
+
+/***/ }),
+
+/***/ 9347:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   dO: () => (/* binding */ offeredVersions),
+/* harmony export */   x6: () => (/* binding */ projectFiles),
+/* harmony export */   zw: () => (/* binding */ judgePage)
+/* harmony export */ });
+/* unused harmony exports usableFiles, jsonPage, renderPage, withBuiltWheels, requiredNames */
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
+
+/**
+ * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
+ * portals and error pages of proxies have it too.
+ * @param body the start of the answer
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'its answer is not a package index page' };
+}
+/** PEP 691: every answer contains the version of the API, and every project its files. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or the usual title of a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is not a project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that is not yanked. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .versionInFileName */ .Nc)(file, project) ?? []))));
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, yanked, size } = entry ?? {};
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const hashes = hashesIn(entry?.['hashes']);
+        const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            ...{ hashes, sha256: hashes['sha256'] },
+            yanked: yanked !== undefined && yanked !== null && yanked !== false,
+            yankedReason: textIn(yanked) ?? '',
+            requiresPython: textIn(entry?.['requires-python']),
+            metadata: typeof metadata === 'object' ? hashesIn(metadata) : metadata === true,
+            uploaded: textIn(entry?.['upload-time']),
+            size: typeof size === 'number' ? size : undefined,
+        };
+    });
+}
+function textIn(value) {
+    return typeof value === 'string' ? value : undefined;
+}
+/** The hash algorithms that pip knows on a page. */
+const algorithms = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
+function hashesIn(value) {
+    const given = (value ?? {});
+    const found = algorithms.flatMap((name) => {
+        const hash = textIn(given[name]);
+        return hash === undefined ? [] : [[name, hash.toLowerCase()]];
+    });
+    return Object.fromEntries(found);
+}
+/** @param text `sha256=…`, as in a fragment or in `data-core-metadata` */
+function hashesFrom(text) {
+    const [, name = '', hash = ''] = /^(\w+)=([0-9a-f]+)$/i.exec(text) ?? [];
+    return hashesIn({ [name.toLowerCase()]: hash });
+}
+const anchor = /<a(?=\s)/gi;
+/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
+const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
+/**
+ * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
+ * is read twice, so a hostile page takes no longer than an honest one of the same length.
+ */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    let end = 0;
+    const next = (pattern) => {
+        pattern.lastIndex = end;
+        const match = pattern.exec(body);
+        if (match !== null)
+            end = pattern.lastIndex;
+        return match;
+    };
+    while (next(anchor) !== null) {
+        const attributes = new Map();
+        for (let found = next(attribute); found !== null; found = next(attribute)) {
+            const [, name = '', double, single, bare] = found;
+            const key = name.toLowerCase();
+            if (knownAttributes.has(key) && !attributes.has(key)) {
+                attributes.set(key, unescaped(double ?? single ?? bare ?? ''));
+            }
+        }
+        const file = linkedFile(attributes, pageUrl);
+        if (file !== undefined)
+            files.push(file);
+    }
+    return files;
+}
+const knownAttributes = new Set([
+    'href',
+    'data-yanked',
+    'data-requires-python',
+    'data-core-metadata',
+    'data-dist-info-metadata',
+]);
+/** As in pip, the last part of the address is the name of the file. */
+function linkedFile(attributes, pageUrl) {
+    const href = attributes.get('href') ?? '';
+    if (href === '' || !URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isDistributionName */ .I1)(file))
+        return undefined;
+    const [fragment] = /(?<=[#&])(?:sha256|sha512|sha384|sha224|sha1|md5)=[0-9a-f]+/i.exec(url.hash) ?? [];
+    const hashes = hashesFrom(fragment ?? '');
+    const metadata = attributes.get('data-core-metadata') ?? attributes.get('data-dist-info-metadata');
+    url.hash = '';
+    return {
+        file,
+        url: url.href,
+        ...{ hashes, sha256: hashes['sha256'] },
+        yanked: attributes.has('data-yanked'),
+        yankedReason: attributes.get('data-yanked') ?? '',
+        requiresPython: attributes.get('data-requires-python'),
+        metadata: metadata !== undefined && metadata !== 'false' && metadataHashes(metadata),
+        ...{ uploaded: undefined, size: undefined },
+    };
+}
+function metadataHashes(text) {
+    const hashes = hashesFrom(text);
+    return Object.keys(hashes).length > 0 ? hashes : true;
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+/** Hexadecimal digits of each hash. */
+const digits = {
+    ...{ sha256: 64, sha512: 128, sha384: 96, sha224: 56, sha1: 40, md5: 32 },
+};
+function isHashes(hashes) {
+    return Object.entries(hashes).every(([name, hash]) => hash.length === digits[name] && /^[0-9a-f]+$/.test(hash));
+}
+/**
+ * The files of a page that installers can use, each name once: with a valid name, which is also a
+ * safe one for a path, valid hashes, and an address that can be requested.
+ */
+function usableFiles(files) {
+    const usable = new Map();
+    for (const each of files) {
+        const { file, url, hashes, metadata } = each;
+        if (usable.has(file) || file.length > longestName || !isDistributionName(file))
+            continue;
+        if (!/^https?:/.test(url) || !isHashes(hashes))
+            continue;
+        usable.set(file, typeof metadata === 'object' && !isHashes(metadata) ? { ...each, metadata: true } : each);
+    }
+    return usable;
+}
+/** Characters of a file name, on most file systems. */
+const longestName = 255;
+/** The content type of {@link renderPage}. */
+const jsonPage = 'application/vnd.pypi.simple.v1+json';
+/**
+ * Renders a project's page as JSON (PEP 691, PEP 700). The address of each file is its name, relative
+ * to the page.
+ */
+function renderPage(project, files) {
+    return JSON.stringify({
+        meta: { 'api-version': '1.1' },
+        name: project,
+        files: Array.from(files, (each) => ({
+            filename: each.file,
+            url: encodeURIComponent(each.file),
+            hashes: each.hashes,
+            ...(each.size === undefined ? {} : { size: each.size }),
+            ...(each.uploaded === undefined ? {} : { 'upload-time': each.uploaded }),
+            ...(each.requiresPython === undefined ? {} : { 'requires-python': each.requiresPython }),
+            // Under its first name, dist-info-metadata, pip 22.3 to 23.1 crash on it (PEP 714).
+            ...(each.metadata === false ? {} : { 'core-metadata': each.metadata }),
+            yanked: each.yanked && (each.yankedReason || true),
+        })),
+    });
+}
+/**
+ * Adds wheels that were built from sdists to the files of a page: each beside its sdist, with the
+ * same conditions. A wheel whose sdist is gone is not listed.
+ * @param project normalised name
+ */
+function withBuiltWheels(files, project, built) {
+    const all = new Map(files);
+    for (const { file, sha256, version } of built) {
+        const sdist = [...files.values()].find((each) => {
+            const own = isSdistName(each.file) ? versionInFileName(each.file, project) : undefined;
+            return own !== undefined && sameVersion(own, version);
+        });
+        if (sdist === undefined || all.has(file))
+            continue;
+        all.set(file, { ...sdist, file, sha256, hashes: { sha256 }, metadata: false, size: undefined });
+    }
+    return all;
+}
+/**
+ * The names of the projects that a wheel's metadata require, without those of its extras. Their
+ * other conditions are not evaluated.
+ */
+function requiredNames(metadata) {
+    const [head = ''] = metadata.split(/\r?\n\r?\n/, 1);
+    const found = [...head.matchAll(/^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$/gim)];
+    const plain = found.filter(([, , rest = '']) => !/;.*\bextra\b/.test(rest));
+    return [...new Set(plain.map(([, name = '']) => normalizeName(name)).filter(isNormalizedName))];
 }
 
 
@@ -38425,11 +38910,13 @@ function decoded(text) {
 /* harmony export */   PH: () => (/* binding */ WebError),
 /* harmony export */   cq: () => (/* binding */ bareUrl),
 /* harmony export */   ey: () => (/* binding */ isTemporary),
+/* harmony export */   fi: () => (/* binding */ pageUrl),
 /* harmony export */   gM: () => (/* binding */ isTrustedHost),
 /* harmony export */   iJ: () => (/* binding */ proxyFor),
-/* harmony export */   zT: () => (/* binding */ isForeignProxy)
+/* harmony export */   zT: () => (/* binding */ isForeignProxy),
+/* harmony export */   zg: () => (/* binding */ needsPip)
 /* harmony export */ });
-/* unused harmony exports credentialsIn, needsPip */
+/* unused harmony export credentialsIn */
 /** Requests to indexes: their errors, whose credentials they carry, which proxy they take. */
 /** Why a page or file could not be downloaded: a few words about "it", without secrets. */
 class WebError extends Error {
@@ -38512,6 +38999,10 @@ function sharedSegments(one, other) {
     const [first, second] = [one, other].map(({ pathname }) => pathname.split('/').filter(Boolean));
     const length = first?.findIndex((segment, index) => segment !== second?.[index]) ?? 0;
     return length < 0 ? (first?.length ?? 0) : length;
+}
+/** The address of a project's page. @param project normalised @throws for an invalid URL */
+function pageUrl(index, project) {
+    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 /** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
 function isSameOwner(from, to) {
@@ -38605,7 +39096,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3218);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4018);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1499);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -38614,7 +39105,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_client_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5102);
 /* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5933);
 /* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1935);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3300);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(4597);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2008);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2150);
@@ -40248,146 +40739,14 @@ function source(name) {
 
 /***/ }),
 
-/***/ 3300:
+/***/ 4597:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Z: () => (/* binding */ indexProbe)
-});
-
-// EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/project-page.js
-/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
-
-/**
- * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
- * portals and error pages of proxies have it too.
- * @param body the start of the answer
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'its answer is not a package index page' };
-}
-/** PEP 691: every answer contains the version of the API, and every project its files. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or the usual title of a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/**
- * The files that a page lists.
- * @param url of the page, for relative links
- * @throws Error for JSON that is not a project page
- */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that is not yanked. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : ((0,names/* versionInFileName */.Nc)(file, project) ?? []))));
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
-        };
-    });
-}
-const project_page_anchor = /<a(?=\s)/gi;
-/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
-const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
-/**
- * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
- * is read twice, so a hostile page takes no longer than an honest one of the same length.
- */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    let end = 0;
-    const next = (pattern) => {
-        pattern.lastIndex = end;
-        const match = pattern.exec(body);
-        if (match !== null)
-            end = pattern.lastIndex;
-        return match;
-    };
-    while (next(project_page_anchor) !== null) {
-        let href;
-        let yanked = false;
-        for (let found = next(attribute); found !== null; found = next(attribute)) {
-            const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
-        }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
-        if (file !== undefined)
-            files.push({ ...file, yanked });
-    }
-    return files;
-}
-/** As in pip, the last part of the address is the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!(0,names/* isDistributionName */.I1)(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
-}
-
-// EXTERNAL MODULE: ./lib/logic/web.js
-var logic_web = __nccwpck_require__(7464);
-;// CONCATENATED MODULE: ./lib/world/package-index.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Z: () => (/* binding */ indexProbe)
+/* harmony export */ });
+/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9347);
+/* harmony import */ var _logic_web_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7464);
 /** Requests project pages from a package index, with limits that keep a job from waiting. */
 
 
@@ -40399,7 +40758,7 @@ function indexProbe(web, environment) {
     async function page(index, project, trust, options) {
         const client = web.open({ indexes: [index], trust, environment });
         try {
-            return await client.page(pageUrl(index, project), options);
+            return await client.page((0,_logic_web_js__WEBPACK_IMPORTED_MODULE_1__/* .pageUrl */ .fi)(index, project), options);
         }
         finally {
             await client.close();
@@ -40412,10 +40771,10 @@ function indexProbe(web, environment) {
                 return { state: 'healthy' };
             try {
                 const { contentType, text } = await page(url, project, trust, probing);
-                return judgePage(200, contentType, text);
+                return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .judgePage */ .zw)(200, contentType, text);
             }
             catch (error) {
-                if (error instanceof logic_web/* WebError */.PH)
+                if (error instanceof _logic_web_js__WEBPACK_IMPORTED_MODULE_1__/* .WebError */ .PH)
                     return healthOf(error);
                 throw error;
             }
@@ -40425,16 +40784,13 @@ function indexProbe(web, environment) {
                 return undefined;
             try {
                 const found = await page(url, project, trust, { timeLimit, attempts: 1 });
-                return offeredVersions(projectFiles(found.contentType, found.text, found.url), project);
+                return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .offeredVersions */ .dO)((0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .projectFiles */ .x6)(found.contentType, found.text, found.url), project);
             }
             catch {
                 return undefined;
             }
         },
     };
-}
-function pageUrl(index, project) {
-    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 function healthOf({ kind, status, message }) {
     if (status === 401 || status === 403)

@@ -28650,17 +28650,41 @@ function jsonFiles(body, pageUrl) {
     if (!Array.isArray(files))
         throw new Error('no list of files');
     return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
+        const { filename, url, yanked, size } = entry ?? {};
         if (typeof filename !== 'string' || typeof url !== 'string')
             throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
+        const hashes = hashesIn(entry?.['hashes']);
+        const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
         return {
             file: filename,
             url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
+            ...{ hashes, sha256: hashes['sha256'] },
+            yanked: yanked !== undefined && yanked !== null && yanked !== false,
+            yankedReason: textIn(yanked) ?? '',
+            requiresPython: textIn(entry?.['requires-python']),
+            metadata: typeof metadata === 'object' ? hashesIn(metadata) : metadata === true,
+            uploaded: textIn(entry?.['upload-time']),
+            size: typeof size === 'number' ? size : undefined,
         };
     });
+}
+function textIn(value) {
+    return typeof value === 'string' ? value : undefined;
+}
+/** The hash algorithms that pip knows on a page. */
+const algorithms = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'];
+function hashesIn(value) {
+    const given = (value ?? {});
+    const found = algorithms.flatMap((name) => {
+        const hash = textIn(given[name]);
+        return hash === undefined ? [] : [[name, hash.toLowerCase()]];
+    });
+    return Object.fromEntries(found);
+}
+/** @param text `sha256=…`, as in a fragment or in `data-core-metadata` */
+function hashesFrom(text) {
+    const [, name = '', hash = ''] = /^(\w+)=([0-9a-f]+)$/i.exec(text) ?? [];
+    return hashesIn({ [name.toLowerCase()]: hash });
 }
 const project_page_anchor = /<a(?=\s)/gi;
 /** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
@@ -28680,24 +28704,31 @@ function htmlFiles(body, pageUrl) {
         return match;
     };
     while (next(project_page_anchor) !== null) {
-        let href;
-        let yanked = false;
+        const attributes = new Map();
         for (let found = next(attribute); found !== null; found = next(attribute)) {
             const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
+            const key = name.toLowerCase();
+            if (knownAttributes.has(key) && !attributes.has(key)) {
+                attributes.set(key, unescaped(double ?? single ?? bare ?? ''));
+            }
         }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        const file = linkedFile(attributes, pageUrl);
         if (file !== undefined)
-            files.push({ ...file, yanked });
+            files.push(file);
     }
     return files;
 }
+const knownAttributes = new Set([
+    'href',
+    'data-yanked',
+    'data-requires-python',
+    'data-core-metadata',
+    'data-dist-info-metadata',
+]);
 /** As in pip, the last part of the address is the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
+function linkedFile(attributes, pageUrl) {
+    const href = attributes.get('href') ?? '';
+    if (href === '' || !URL.canParse(href, pageUrl))
         return undefined;
     const url = new URL(href, pageUrl);
     const last = url.pathname.split('/').at(-1) ?? '';
@@ -28710,9 +28741,24 @@ function linkedFile(href, pageUrl) {
     }
     if (!(0,names/* isDistributionName */.I1)(file))
         return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    const [fragment] = /(?<=[#&])(?:sha256|sha512|sha384|sha224|sha1|md5)=[0-9a-f]+/i.exec(url.hash) ?? [];
+    const hashes = hashesFrom(fragment ?? '');
+    const metadata = attributes.get('data-core-metadata') ?? attributes.get('data-dist-info-metadata');
     url.hash = '';
-    return { file, url: url.href, sha256 };
+    return {
+        file,
+        url: url.href,
+        ...{ hashes, sha256: hashes['sha256'] },
+        yanked: attributes.has('data-yanked'),
+        yankedReason: attributes.get('data-yanked') ?? '',
+        requiresPython: attributes.get('data-requires-python'),
+        metadata: metadata !== undefined && metadata !== 'false' && metadataHashes(metadata),
+        ...{ uploaded: undefined, size: undefined },
+    };
+}
+function metadataHashes(text) {
+    const hashes = hashesFrom(text);
+    return Object.keys(hashes).length > 0 ? hashes : true;
 }
 const entities = {
     '&amp;': '&',
@@ -28726,6 +28772,82 @@ function unescaped(text) {
     return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
         return entities[entity.toLowerCase()] ?? entity;
     });
+}
+/** Hexadecimal digits of each hash. */
+const digits = {
+    ...{ sha256: 64, sha512: 128, sha384: 96, sha224: 56, sha1: 40, md5: 32 },
+};
+function isHashes(hashes) {
+    return Object.entries(hashes).every(([name, hash]) => hash.length === digits[name] && /^[0-9a-f]+$/.test(hash));
+}
+/**
+ * The files of a page that installers can use, each name once: with a valid name, which is also a
+ * safe one for a path, valid hashes, and an address that can be requested.
+ */
+function usableFiles(files) {
+    const usable = new Map();
+    for (const each of files) {
+        const { file, url, hashes, metadata } = each;
+        if (usable.has(file) || file.length > longestName || !isDistributionName(file))
+            continue;
+        if (!/^https?:/.test(url) || !isHashes(hashes))
+            continue;
+        usable.set(file, typeof metadata === 'object' && !isHashes(metadata) ? { ...each, metadata: true } : each);
+    }
+    return usable;
+}
+/** Characters of a file name, on most file systems. */
+const longestName = 255;
+/** The content type of {@link renderPage}. */
+const jsonPage = 'application/vnd.pypi.simple.v1+json';
+/**
+ * Renders a project's page as JSON (PEP 691, PEP 700). The address of each file is its name, relative
+ * to the page.
+ */
+function renderPage(project, files) {
+    return JSON.stringify({
+        meta: { 'api-version': '1.1' },
+        name: project,
+        files: Array.from(files, (each) => ({
+            filename: each.file,
+            url: encodeURIComponent(each.file),
+            hashes: each.hashes,
+            ...(each.size === undefined ? {} : { size: each.size }),
+            ...(each.uploaded === undefined ? {} : { 'upload-time': each.uploaded }),
+            ...(each.requiresPython === undefined ? {} : { 'requires-python': each.requiresPython }),
+            // Under its first name, dist-info-metadata, pip 22.3 to 23.1 crash on it (PEP 714).
+            ...(each.metadata === false ? {} : { 'core-metadata': each.metadata }),
+            yanked: each.yanked && (each.yankedReason || true),
+        })),
+    });
+}
+/**
+ * Adds wheels that were built from sdists to the files of a page: each beside its sdist, with the
+ * same conditions. A wheel whose sdist is gone is not listed.
+ * @param project normalised name
+ */
+function withBuiltWheels(files, project, built) {
+    const all = new Map(files);
+    for (const { file, sha256, version } of built) {
+        const sdist = [...files.values()].find((each) => {
+            const own = isSdistName(each.file) ? versionInFileName(each.file, project) : undefined;
+            return own !== undefined && sameVersion(own, version);
+        });
+        if (sdist === undefined || all.has(file))
+            continue;
+        all.set(file, { ...sdist, file, sha256, hashes: { sha256 }, metadata: false, size: undefined });
+    }
+    return all;
+}
+/**
+ * The names of the projects that a wheel's metadata require, without those of its extras. Their
+ * other conditions are not evaluated.
+ */
+function requiredNames(metadata) {
+    const [head = ''] = metadata.split(/\r?\n\r?\n/, 1);
+    const found = [...head.matchAll(/^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$/gim)];
+    const plain = found.filter(([, , rest = '']) => !/;.*\bextra\b/.test(rest));
+    return [...new Set(plain.map(([, name = '']) => normalizeName(name)).filter(isNormalizedName))];
 }
 
 ;// CONCATENATED MODULE: ./lib/collect/logic/listing.js
@@ -31834,6 +31956,7 @@ var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/freshness.js
 /** When a resolution is too old, and the period of time in a key. */
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+const recheckPeriods = ['always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
@@ -31915,6 +32038,7 @@ const inputDefaults = {
     install: 'true',
     export: 'false',
     refresh: 'auto',
+    recheck: 'weekly',
     'minimum-release-age': '',
     'minimum-release-age-exclude': '',
     'restore-cache': 'auto',
@@ -32008,6 +32132,7 @@ function loadRequest(get, host) {
             install: flag('install'),
             export: flag('export'),
             refresh: oneOf('refresh', refreshPeriods),
+            recheck: oneOf('recheck', recheckPeriods),
             releaseAge: (0,release_age/* readReleaseAge */.zV)(text('minimum-release-age'), lines('minimum-release-age-exclude')),
             restoreCache: policy.restore,
             saveCache: policy.save,
@@ -34898,9 +35023,7 @@ function key_keysOf(interpreter, requested, settings, options) {
     ];
     const request = digest([sources, ...lines]);
     const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : period(options.refresh, options.now);
+    const freshness = freshnessOf(requested, options);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -34929,6 +35052,20 @@ function key_keysOf(interpreter, requested, settings, options) {
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * The period in a key. An entry of an earlier one serves as well, if nothing in it has changed: it is
+ * found by its prefix, and not saved again. A set that turned out to contain a deleted wheel is saved
+ * under the key of its period, and so found first from then on.
+ */
+function freshnessOf({ lines }, options) {
+    const { refresh, recheck, now } = options;
+    const isStable = refresh === 'never' || everyLineHashed(lines);
+    if (!isStable)
+        return period(refresh, now);
+    if (recheck !== 'never')
+        return period(recheck, now);
+    return everyLineHashed(lines) ? 'pinned' : period('never', now);
 }
 /**
  * Which files, projects, groups and packages a request asks for: their names, as its inputs write
@@ -35419,6 +35556,7 @@ async function readRequestWithKeys(given, interpreter, world, tools) {
     const { settings, requested } = read;
     const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
+        recheck: request.recheck,
         suffix: request.cacheSuffix,
         releaseAge: request.releaseAge,
         now: world.now(),
@@ -39737,6 +39875,10 @@ function sharedSegments(one, other) {
     const [first, second] = [one, other].map(({ pathname }) => pathname.split('/').filter(Boolean));
     const length = first?.findIndex((segment, index) => segment !== second?.[index]) ?? 0;
     return length < 0 ? (first?.length ?? 0) : length;
+}
+/** The address of a project's page. @param project normalised @throws for an invalid URL */
+function pageUrl(index, project) {
+    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 /** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
 function isSameOwner(from, to) {

@@ -28,6 +28,8 @@ export const installHelp = {
     'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps (true or false), so that tox, nox, pip and uv use the wheelhouse.',
   refresh:
     'How often unpinned requirements are resolved again. One of auto, always, daily, weekly, monthly, never.',
+  recheck:
+    'How often the index is asked whether it still offers the wheels of pinned requirements, which are not resolved again. One of always, daily, weekly, monthly, never.',
   'minimum-release-age':
     'Minimum age of the files that are chosen, such as 7 days or 36 hours. Younger files are left out. Needs an index that tells upload times.',
   'minimum-release-age-exclude':

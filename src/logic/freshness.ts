@@ -4,6 +4,10 @@ export const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', '
 /** How often unpinned requirements are resolved again. */
 export type Refresh = (typeof refreshPeriods)[number];
 
+export const recheckPeriods = ['always', 'daily', 'weekly', 'monthly', 'never'] as const;
+/** How often an index is asked whether it still offers the wheels of a set that is not resolved again. */
+export type Recheck = (typeof recheckPeriods)[number];
+
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date: Date): string {
   const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { digest } from './digest.ts';
-import { period, type Refresh } from './freshness.ts';
+import { period, type Recheck, type Refresh } from './freshness.ts';
 import type { Interpreter, Request } from './model.ts';
 import { normalizeName } from './names.ts';
 import { type ReleaseAge, releaseAgeParts } from './release-age.ts';
@@ -79,6 +79,7 @@ export function keysOf(
   settings: ReadonlyMap<string, string>,
   options: {
     readonly refresh: Refresh;
+    readonly recheck: Recheck;
     readonly suffix: string;
     readonly releaseAge: ReleaseAge | undefined;
     readonly now: Date;
@@ -108,9 +109,7 @@ export function keysOf(
   ];
   const request = digest([sources, ...lines]);
   const python = pythonTag(interpreter);
-  const freshness = everyLineHashed(requested.lines)
-    ? 'pinned'
-    : period(options.refresh, options.now);
+  const freshness = freshnessOf(requested, options);
   const suffix = options.suffix === '' ? [] : [options.suffix];
   const family = [
     generation,
@@ -139,6 +138,22 @@ export function keysOf(
       ['freshness', freshness],
     ],
   };
+}
+
+/**
+ * The period in a key. An entry of an earlier one serves as well, if nothing in it has changed: it is
+ * found by its prefix, and not saved again. A set that turned out to contain a deleted wheel is saved
+ * under the key of its period, and so found first from then on.
+ */
+function freshnessOf(
+  { lines }: RequestedSet,
+  options: { readonly refresh: Refresh; readonly recheck: Recheck; readonly now: Date },
+): string {
+  const { refresh, recheck, now } = options;
+  const isStable = refresh === 'never' || everyLineHashed(lines);
+  if (!isStable) return period(refresh, now);
+  if (recheck !== 'never') return period(recheck, now);
+  return everyLineHashed(lines) ? 'pinned' : period('never', now);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Refresh } from './freshness.ts';
+import type { Recheck, Refresh } from './freshness.ts';
 import type { ReleaseAge } from './release-age.ts';
 /** The two values that every decision starts from: the request and the interpreter. */
 
@@ -38,6 +38,7 @@ export interface Request {
   readonly install: boolean;
   readonly export: boolean;
   readonly refresh: Refresh;
+  readonly recheck: Recheck;
   /** undefined when files of any age may be chosen. */
   readonly releaseAge: ReleaseAge | undefined;
   readonly restoreCache: boolean;

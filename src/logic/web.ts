@@ -106,6 +106,11 @@ function sharedSegments(one: URL, other: URL): number {
   return length < 0 ? (first?.length ?? 0) : length;
 }
 
+/** The address of a project's page. @param project normalised @throws for an invalid URL */
+export function pageUrl(index: string, project: string): string {
+  return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
+}
+
 /** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
 export function isSameOwner(from: URL, to: URL): boolean {
   if (from.origin === to.origin) return true;

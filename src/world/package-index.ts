@@ -1,6 +1,6 @@
 /** Requests project pages from a package index, with limits that keep a job from waiting. */
 import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
-import { WebError } from '../logic/web.ts';
+import { pageUrl, WebError } from '../logic/web.ts';
 import type { IndexProbe, IndexTrust, PageOptions, Web, WebPage } from '../ports.ts';
 
 /** Milliseconds for one attempt, including redirects. */
@@ -45,10 +45,6 @@ export function indexProbe(web: Web, environment: Readonly<Record<string, string
       }
     },
   };
-}
-
-function pageUrl(index: string, project: string): string {
-  return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
 }
 
 function healthOf({ kind, status, message }: WebError): Health {
