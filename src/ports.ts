@@ -16,6 +16,8 @@ export interface CacheStore {
   readonly sharesFiles: boolean;
   /** Start slow preparation now; a restore will follow each call. */
   warmUp(): void;
+  /** Release what restores have left for another one: none follows soon. */
+  coolDown(): Promise<void>;
   /**
    * Restores the entry of a key into a directory, or else the newest entry of the first prefix that
    * has any. Reports a fault of the store as one warning at most.

@@ -109,15 +109,25 @@ export async function judge(
 export async function findWheelhouse(
   run: Run,
   world: World,
-  {
-    rejected = new Set(),
-    damaged,
-    key: wantedKey = run.keys.primary,
-  }: {
-    readonly rejected?: ReadonlySet<string>;
-    readonly damaged?: (Found & Serving) | undefined;
-    readonly key?: string | undefined;
-  } = {},
+  options: SearchOptions = {},
+): Promise<Found> {
+  try {
+    return await search(run, world, options);
+  } finally {
+    await world.store.coolDown();
+  }
+}
+
+interface SearchOptions {
+  readonly rejected?: ReadonlySet<string>;
+  readonly damaged?: (Found & Serving) | undefined;
+  readonly key?: string | undefined;
+}
+
+async function search(
+  run: Run,
+  world: World,
+  { rejected = new Set(), damaged, key: wantedKey = run.keys.primary }: SearchOptions,
 ): Promise<Found> {
   const { request, keys, place } = run;
   const { store, reporter, wheelhouses } = world;

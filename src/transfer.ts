@@ -4,20 +4,20 @@
  * that accepts a request and never answers, and leaves connections open for minutes
  * (actions/toolkit#1578).
  *
- * Reads a `TransferOrder` as JSON from standard input; the last line of its output is the result,
- * after `resultMark`. Everything else is the toolkit's output. It may be started before the order is
- * known because loading the toolkit takes a while.
+ * Reads a `TransferOrder` as JSON from each line of standard input, and prints a `resultLine` for it.
+ * Everything else is the toolkit's output. It may be started before an order is known because loading
+ * the toolkit takes a while, and waits for another one afterwards. It exits with its input's end.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { createInterface } from 'node:readline';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 
 import { messageOf } from './logic/errors.ts';
 import {
   bytesMark,
-  resultMark,
+  resultLine,
   type TransferOrder,
   type TransferResult,
 } from './logic/transfer-protocol.ts';
@@ -25,11 +25,25 @@ import {
 async function carryOut(order: TransferOrder): Promise<TransferResult> {
   if (!isFeatureAvailable()) return { outcome: 'unavailable' };
   if (order.operation === 'restore') {
-    const key = await restoreCache([order.path], order.key, [...order.prefixes]);
-    return key === undefined ? { outcome: 'none' } : { outcome: 'restored', key };
+    for (const prefixes of lookUps(order.prefixes)) {
+      const key = await restoreCache([order.path], order.key, prefixes);
+      if (key !== undefined) return { outcome: 'restored', key };
+    }
+    return { outcome: 'none' };
   }
   const id = await saveCache([order.path], order.key);
   return { outcome: id < 0 ? 'none' : 'saved' };
+}
+
+/**
+ * The prefixes of each look-up. The service looks for all of them among the entries of the job's own
+ * branch before it looks at those of the default branch. So the widest prefix has a look-up of its
+ * own: it would find what another job has saved in a pull request, and hide what this job has saved
+ * on the default branch.
+ */
+function lookUps(prefixes: readonly string[]): string[][] {
+  const widest = prefixes.slice(1).slice(-1);
+  return [prefixes.slice(0, prefixes.length - widest.length), ...widest.map((prefix) => [prefix])];
 }
 
 // The toolkit reports progress per block of several megabytes. On a slow connection a block takes
@@ -47,10 +61,11 @@ setInterval(() => {
   reported = bytes;
 }, 1000).unref();
 
-let result: TransferResult;
-try {
-  result = await carryOut(JSON.parse(await text(process.stdin)) as TransferOrder);
-} catch (error) {
-  result = { outcome: 'failed', reason: messageOf(error) };
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line) as TransferOrder;
+  const result = await carryOut(order).catch(
+    (error: unknown): TransferResult => ({ outcome: 'failed', reason: messageOf(error) }),
+  );
+  process.stdout.write(`\n${resultLine(order, result)}\n`);
 }
-process.stdout.write(`\n${resultMark}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write('', () => process.exit(0));

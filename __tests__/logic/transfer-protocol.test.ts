@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import {
   bytesMark,
   initialState,
-  resultMark,
+  resultLine,
   stateAfter,
 } from '../../src/logic/transfer-protocol.ts';
 
-const stateOf = (...lines: string[]) => lines.reduce(stateAfter, initialState);
+const stateOf = (...lines: string[]) => lines.reduce(stateAfter, initialState('id'));
 
 describe('output of the transfer process', () => {
   test('the output gives the key, the progress and the result', () => {
@@ -18,10 +18,10 @@ describe('output of the transfer process', () => {
         'Received 10 of 20 (50.0%), 1.0 MBs/sec',
         `${bytesMark}12`,
         'Cache Size: ~1 MB (1048576 B)',
-        `${resultMark}{"outcome":"restored","key":"key-1"}`,
+        resultLine({ id: 'id' }, { outcome: 'restored', key: 'key-1' }),
       ),
       {
-        ...initialState,
+        ...initialState('id'),
         matchedKey: 'key-1',
         archiveBytes: 10,
         networkBytes: 12,
@@ -31,12 +31,17 @@ describe('output of the transfer process', () => {
     );
   });
 
-  test('an invalid result is ignored, and the last result counts', () => {
+  test('an invalid result is ignored', () => {
     for (const text of ['{', 'null', '7', '{"outcome":1}', '']) {
-      assert.equal(stateOf(`${resultMark}${text}`).result, undefined);
+      assert.equal(stateOf(`wheelhouse-transfer-result id: ${text}`).result, undefined);
     }
-    const forged = `${resultMark}{"outcome":"saved"}`;
-    assert.equal(stateOf(forged, `${resultMark}{"outcome":"none"}`).result?.outcome, 'none');
+  });
+
+  test('a result of another order is ignored, as the service may have forged it', () => {
+    for (const id of ['', 'other', 'id id']) {
+      assert.equal(stateOf(resultLine({ id }, { outcome: 'saved' })).result, undefined);
+    }
+    assert.equal(stateOf(resultLine({ id: 'id' }, { outcome: 'saved' })).result?.outcome, 'saved');
   });
 
   const problems: readonly [string, string | undefined][] = [
@@ -63,10 +68,10 @@ describe('output of the transfer process', () => {
 
   test('a reserved key and a read-only cache mode are reasons to skip, not problems', () => {
     const taken = 'Failed to save: Unable to reserve cache with key k, another job may be creating';
-    assert.deepEqual(stateOf(taken), { ...initialState, skipReason: taken });
+    assert.deepEqual(stateOf(taken), { ...initialState('id'), skipReason: taken });
     const mode = "the effective cache-mode 'read' does not permit writes.";
     assert.deepEqual(stateOf(`Cache save skipped: ${mode}`), {
-      ...initialState,
+      ...initialState('id'),
       skipReason: mode,
     });
   });

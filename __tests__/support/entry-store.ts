@@ -35,6 +35,7 @@ export function entryStore(root: string): EntryStore {
     beforeSave: () => {},
     directory,
     warmUp() {},
+    coolDown: async () => {},
     async restore(target, key, prefixes) {
       const visible = store.keys.filter((each) => !store.hidden.has(each)).reverse();
       const found = [key, ...prefixes]

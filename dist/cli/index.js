@@ -41430,6 +41430,7 @@ function directoryCache(root, reporter) {
         unavailable: undefined,
         sharesFiles: true,
         warmUp() { },
+        coolDown: async () => { },
         async restore(directory, key, prefixes) {
             const restored = await restore(directory, key, prefixes);
             if (restored?.arrived)
@@ -42348,6 +42349,7 @@ const noStore = {
     unavailable: 'there is no store',
     sharesFiles: true,
     warmUp() { },
+    coolDown: async () => { },
     restore: async () => undefined,
     save: async () => 'failed',
 };
@@ -54150,7 +54152,15 @@ async function judge(inspected, wanted, { python }) {
  * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, { rejected = new Set(), damaged, key: wantedKey = run.keys.primary, } = {}) {
+async function findWheelhouse(run, world, options = {}) {
+    try {
+        return await search(run, world, options);
+    }
+    finally {
+        await world.store.coolDown();
+    }
+}
+async function search(run, world, { rejected = new Set(), damaged, key: wantedKey = run.keys.primary }) {
     const { request, keys, place } = run;
     const { store, reporter, wheelhouses } = world;
     let best;

@@ -1326,19 +1326,27 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 ;// CONCATENATED MODULE: ./lib/logic/transfer-protocol.js
 /** The orders to the transfer process, and how to read its output. */
-/** The prefix of the result, on the last line of output. */
-const resultMark = 'wheelhouse-transfer-result: ';
+/** The line that ends the output of an order. */
+function resultLine({ id }, result) {
+    return `${resultMark(id)}${JSON.stringify(result)}`;
+}
+function resultMark(id) {
+    return `wheelhouse-transfer-result ${id}: `;
+}
 /** The prefix of the number of bytes sent and received so far, printed every second. */
 const bytesMark = 'wheelhouse-transfer-bytes: ';
-const initialState = {
-    matchedKey: undefined,
-    archiveBytes: 0,
-    networkBytes: 0,
-    archiveSize: 0,
-    problems: [],
-    skipReason: undefined,
-    result: undefined,
-};
+function initialState(id) {
+    return {
+        id,
+        matchedKey: undefined,
+        archiveBytes: 0,
+        networkBytes: 0,
+        archiveSize: 0,
+        problems: [],
+        skipReason: undefined,
+        result: undefined,
+    };
+}
 /** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
 function stateAfter(state, line) {
     const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
@@ -1371,13 +1379,14 @@ function stateAfter(state, line) {
     // Without an annotation: another job has saved, or is saving, the same key.
     if (/^Failed to save: /.test(line))
         return { ...state, skipReason: line };
-    if (line.startsWith(resultMark)) {
-        const result = resultIn(line.slice(resultMark.length));
+    const mark = resultMark(state.id);
+    if (line.startsWith(mark)) {
+        const result = resultIn(line.slice(mark.length));
         return result === undefined ? state : { ...state, result };
     }
     return state;
 }
-/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
+/** @returns undefined for invalid text */
 function resultIn(text) {
     try {
         const value = JSON.parse(text);
@@ -1530,6 +1539,7 @@ async function runEntry(main, reporter) {
 
 
 
+
 /** Seconds without any progress after which a transfer is stopped; a slow one is left alone. */
 const limits = { lookup: 20, download: 30, save: 60 };
 const stalls = {
@@ -1539,11 +1549,16 @@ const stalls = {
 };
 /** Milliseconds between two looks at a transfer. */
 const interval = 500;
-/** A process that transfers one entry. It is started ahead of its order, which takes a while. */
+/**
+ * A process that transfers entries, one after the other. It is started ahead of its first order, which
+ * takes a while.
+ */
 class TransferProcess {
     #directories;
     #running;
-    #transfer = initialState;
+    #transfer = initialState('');
+    /** Called when there is a result. */
+    #onResult = () => { };
     /** Why it was stopped. */
     #reason;
     /** Everything that a transfer in progress changes, and since when it has not. */
@@ -1567,6 +1582,8 @@ class TransferProcess {
             env,
             onLine: (line) => {
                 this.#transfer = stateAfter(this.#transfer, line);
+                if (this.#transfer.result !== undefined)
+                    this.#onResult();
                 if (isProgress(line))
                     reporter.info(line);
             },
@@ -1578,20 +1595,38 @@ class TransferProcess {
         return this.#directories.work;
     }
     /**
-     * Gives the process its order, once, and waits for its end. Stops it when it makes no progress.
+     * Gives the process an order, and waits for its result. Only after a restored entry it takes another
+     * order. Stops it when it makes no progress.
      * @returns what it said; the problems include why it was stopped
      */
-    async carryOut(order) {
+    async carryOut(given) {
+        const order = { ...given, id: (0,external_node_crypto_.randomUUID)() };
+        this.#transfer = initialState(order.id);
         this.#progress = { state: '', since: performance.now() };
         const watchdog = setInterval(() => this.#watch(order), interval);
-        this.#running.send(JSON.stringify(order));
-        await this.#running.finished.finally(() => clearInterval(watchdog));
+        const result = new Promise((resolve) => {
+            this.#onResult = resolve;
+        });
+        this.#running.write(`${JSON.stringify(order)}\n`);
+        try {
+            await Promise.race([result, this.#running.finished]);
+            if (this.#transfer.result?.outcome !== 'restored') {
+                // What went wrong is on standard error, perhaps after the result.
+                this.#running.send('');
+                await this.#running.finished;
+            }
+        }
+        finally {
+            clearInterval(watchdog);
+        }
         const { problems } = this.#transfer;
         return { ...this.#transfer, problems: [...problems, ...(this.#reason ? [this.#reason] : [])] };
     }
     /** Stops the process if it still runs, and deletes its directories. */
     async discard() {
         this.#running.stop();
+        // Until then it may write into its directories.
+        await this.#running.finished.catch(() => { });
         await discard(this.#directories.root);
     }
     async #watch({ operation }) {
@@ -1654,7 +1689,10 @@ function environmentOf(environment, { work, archives, programs }) {
 const transferName = 'wheelhouse';
 function githubCache(options) {
     const { reporter } = options;
+    /** Processes for the restores to come. */
     const warm = [];
+    /** Processes that have restored an entry and could restore its base. */
+    const idle = [];
     return {
         unavailable: unavailable(options),
         sharesFiles: false,
@@ -1664,9 +1702,11 @@ function githubCache(options) {
             warm.push(transfer);
         },
         async restore(directory, key, prefixes) {
-            const transfer = await (warm.shift() ?? TransferProcess.start(options));
+            const transfer = idle.pop() ?? (await (warm.shift() ?? TransferProcess.start(options)));
             const { work } = transfer;
             const inside = external_node_path_.join(work, transferName);
+            // Its directories are as empty as those of a new one.
+            let isReusable = false;
             try {
                 const order = { operation: 'restore', path: transferName, key, prefixes };
                 const talk = await transfer.carryOut(order);
@@ -1690,6 +1730,7 @@ function githubCache(options) {
                 }
                 else if (await exists(inside)) {
                     await moveDirectory(inside, directory);
+                    isReusable = true;
                 }
                 return { key: entry, arrived: hostile === undefined && fault === undefined };
             }
@@ -1698,8 +1739,14 @@ function githubCache(options) {
                 return undefined;
             }
             finally {
-                await transfer.discard();
+                if (isReusable)
+                    idle.push(transfer);
+                else
+                    await transfer.discard();
             }
+        },
+        async coolDown() {
+            await Promise.all(idle.splice(0).map((transfer) => transfer.discard()));
         },
         async save(directory, key) {
             const transfer = await TransferProcess.start(options);

@@ -39556,17 +39556,17 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:queryst
 
 /***/ }),
 
+/***/ 481:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
+
+/***/ }),
+
 /***/ 7075:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
-
-/***/ }),
-
-/***/ 8321:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
 
 /***/ }),
 
@@ -39759,23 +39759,31 @@ function messageOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Rc: () => (/* binding */ bytesMark),
-/* harmony export */   nV: () => (/* binding */ resultMark)
+/* harmony export */   ow: () => (/* binding */ resultLine)
 /* harmony export */ });
 /* unused harmony exports initialState, stateAfter, isProgress */
 /** The orders to the transfer process, and how to read its output. */
-/** The prefix of the result, on the last line of output. */
-const resultMark = 'wheelhouse-transfer-result: ';
+/** The line that ends the output of an order. */
+function resultLine({ id }, result) {
+    return `${resultMark(id)}${JSON.stringify(result)}`;
+}
+function resultMark(id) {
+    return `wheelhouse-transfer-result ${id}: `;
+}
 /** The prefix of the number of bytes sent and received so far, printed every second. */
 const bytesMark = 'wheelhouse-transfer-bytes: ';
-const initialState = {
-    matchedKey: undefined,
-    archiveBytes: 0,
-    networkBytes: 0,
-    archiveSize: 0,
-    problems: [],
-    skipReason: undefined,
-    result: undefined,
-};
+function initialState(id) {
+    return {
+        id,
+        matchedKey: undefined,
+        archiveBytes: 0,
+        networkBytes: 0,
+        archiveSize: 0,
+        problems: [],
+        skipReason: undefined,
+        result: undefined,
+    };
+}
 /** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
 function stateAfter(state, line) {
     const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
@@ -39808,13 +39816,14 @@ function stateAfter(state, line) {
     // Without an annotation: another job has saved, or is saving, the same key.
     if (/^Failed to save: /.test(line))
         return { ...state, skipReason: line };
-    if (line.startsWith(resultMark)) {
-        const result = resultIn(line.slice(resultMark.length));
+    const mark = resultMark(state.id);
+    if (line.startsWith(mark)) {
+        const result = resultIn(line.slice(mark.length));
         return result === undefined ? state : { ...state, result };
     }
     return state;
 }
-/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
+/** @returns undefined for invalid text */
 function resultIn(text) {
     try {
         const value = JSON.parse(text);
@@ -39846,7 +39855,7 @@ function unescaped(text) {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3053);
-/* harmony import */ var node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8321);
+/* harmony import */ var node_readline__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(481);
 /* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6471);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6264);
@@ -39856,9 +39865,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
  * that accepts a request and never answers, and leaves connections open for minutes
  * (actions/toolkit#1578).
  *
- * Reads a `TransferOrder` as JSON from standard input; the last line of its output is the result,
- * after `resultMark`. Everything else is the toolkit's output. It may be started before the order is
- * known because loading the toolkit takes a while.
+ * Reads a `TransferOrder` as JSON from each line of standard input, and prints a `resultLine` for it.
+ * Everything else is the toolkit's output. It may be started before an order is known because loading
+ * the toolkit takes a while, and waits for another one afterwards. It exits with its input's end.
  */
 
 
@@ -39869,11 +39878,25 @@ async function carryOut(order) {
     if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .isFeatureAvailable */ .w3)())
         return { outcome: 'unavailable' };
     if (order.operation === 'restore') {
-        const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .restoreCache */ .P3)([order.path], order.key, [...order.prefixes]);
-        return key === undefined ? { outcome: 'none' } : { outcome: 'restored', key };
+        for (const prefixes of lookUps(order.prefixes)) {
+            const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .restoreCache */ .P3)([order.path], order.key, prefixes);
+            if (key !== undefined)
+                return { outcome: 'restored', key };
+        }
+        return { outcome: 'none' };
     }
     const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .saveCache */ .Io)([order.path], order.key);
     return { outcome: id < 0 ? 'none' : 'saved' };
+}
+/**
+ * The prefixes of each look-up. The service looks for all of them among the entries of the job's own
+ * branch before it looks at those of the default branch. So the widest prefix has a look-up of its
+ * own: it would find what another job has saved in a pull request, and hide what this job has saved
+ * on the default branch.
+ */
+function lookUps(prefixes) {
+    const widest = prefixes.slice(1).slice(-1);
+    return [prefixes.slice(0, prefixes.length - widest.length), ...widest.map((prefix) => [prefix])];
 }
 // The toolkit reports progress per block of several megabytes. On a slow connection a block takes
 // longer than the time after which a silent transfer counts as hung.
@@ -39892,14 +39915,12 @@ setInterval(() => {
         process.stdout.write(`${_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
     reported = bytes;
 }, 1000).unref();
-let result;
-try {
-    result = await carryOut(JSON.parse(await (0,node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__.text)(process.stdin)));
+for await (const line of (0,node_readline__WEBPACK_IMPORTED_MODULE_1__.createInterface)({ input: process.stdin })) {
+    const order = JSON.parse(line);
+    const result = await carryOut(order).catch((error) => ({ outcome: 'failed', reason: (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) }));
+    process.stdout.write(`\n${(0,_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .resultLine */ .ow)(order, result)}\n`);
 }
-catch (error) {
-    result = { outcome: 'failed', reason: (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
-}
-process.stdout.write(`\n${_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write('', () => process.exit(0));
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);

@@ -149,6 +149,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
     unavailable: undefined,
     sharesFiles: true,
     warmUp() {},
+    coolDown: async () => {},
 
     async restore(directory, key, prefixes) {
       const restored = await restore(directory, key, prefixes);

@@ -293,6 +293,7 @@ const noStore: CacheStore = {
   unavailable: 'there is no store',
   sharesFiles: true,
   warmUp() {},
+  coolDown: async () => {},
   restore: async () => undefined,
   save: async () => 'failed',
 };

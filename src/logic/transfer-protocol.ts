@@ -2,6 +2,8 @@
 
 /** One task of the transfer process. */
 export type TransferOrder = {
+  /** Hard to guess: the service, whose texts are in the output too, must not be able to end a task. */
+  readonly id: string;
   /** Relative to the directory that it starts in; this text is part of the version of an entry. */
   readonly path: string;
   readonly key: string;
@@ -15,14 +17,22 @@ export type TransferResult =
   | { readonly outcome: 'saved' | 'none' | 'unavailable' }
   | { readonly outcome: 'failed'; readonly reason: string };
 
-/** The prefix of the result, on the last line of output. */
-export const resultMark = 'wheelhouse-transfer-result: ';
+/** The line that ends the output of an order. */
+export function resultLine({ id }: Pick<TransferOrder, 'id'>, result: TransferResult): string {
+  return `${resultMark(id)}${JSON.stringify(result)}`;
+}
+
+function resultMark(id: string): string {
+  return `wheelhouse-transfer-result ${id}: `;
+}
 
 /** The prefix of the number of bytes sent and received so far, printed every second. */
 export const bytesMark = 'wheelhouse-transfer-bytes: ';
 
 /** The state of a transfer, from its output so far. */
 export interface TransferState {
+  /** Of the order. */
+  readonly id: string;
   /** The key of the entry that the service found. */
   readonly matchedKey: string | undefined;
   /** Bytes of the archive that are complete, as the toolkit reports them. */
@@ -38,15 +48,18 @@ export interface TransferState {
   readonly result: TransferResult | undefined;
 }
 
-export const initialState: TransferState = {
-  matchedKey: undefined,
-  archiveBytes: 0,
-  networkBytes: 0,
-  archiveSize: 0,
-  problems: [],
-  skipReason: undefined,
-  result: undefined,
-};
+export function initialState(id: string): TransferState {
+  return {
+    id,
+    matchedKey: undefined,
+    archiveBytes: 0,
+    networkBytes: 0,
+    archiveSize: 0,
+    problems: [],
+    skipReason: undefined,
+    result: undefined,
+  };
+}
 
 /** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
 export function stateAfter(state: TransferState, line: string): TransferState {
@@ -75,14 +88,15 @@ export function stateAfter(state: TransferState, line: string): TransferState {
   if (skipReason !== undefined) return { ...state, skipReason };
   // Without an annotation: another job has saved, or is saving, the same key.
   if (/^Failed to save: /.test(line)) return { ...state, skipReason: line };
-  if (line.startsWith(resultMark)) {
-    const result = resultIn(line.slice(resultMark.length));
+  const mark = resultMark(state.id);
+  if (line.startsWith(mark)) {
+    const result = resultIn(line.slice(mark.length));
     return result === undefined ? state : { ...state, result };
   }
   return state;
 }
 
-/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
+/** @returns undefined for invalid text */
 function resultIn(text: string): TransferResult | undefined {
   try {
     const value = JSON.parse(text) as TransferResult | null;

@@ -21,7 +21,10 @@ const transferName = 'wheelhouse';
 
 export function githubCache(options: TransferOptions): CacheStore {
   const { reporter } = options;
+  /** Processes for the restores to come. */
   const warm: Promise<TransferProcess>[] = [];
+  /** Processes that have restored an entry and could restore its base. */
+  const idle: TransferProcess[] = [];
 
   return {
     unavailable: unavailable(options),
@@ -34,9 +37,11 @@ export function githubCache(options: TransferOptions): CacheStore {
     },
 
     async restore(directory, key, prefixes) {
-      const transfer = await (warm.shift() ?? TransferProcess.start(options));
+      const transfer = idle.pop() ?? (await (warm.shift() ?? TransferProcess.start(options)));
       const { work } = transfer;
       const inside = path.join(work, transferName);
+      // Its directories are as empty as those of a new one.
+      let isReusable = false;
       try {
         const order = { operation: 'restore', path: transferName, key, prefixes } as const;
         const talk = await transfer.carryOut(order);
@@ -58,14 +63,20 @@ export function githubCache(options: TransferOptions): CacheStore {
           reporter.warning(`The cache entry ${entry} ${fault}; it is not used.`);
         } else if (await exists(inside)) {
           await moveDirectory(inside, directory);
+          isReusable = true;
         }
         return { key: entry, arrived: hostile === undefined && fault === undefined };
       } catch (error) {
         reporter.warning(`The cache could not be restored: ${withoutSecrets(messageOf(error))}.`);
         return undefined;
       } finally {
-        await transfer.discard();
+        if (isReusable) idle.push(transfer);
+        else await transfer.discard();
       }
+    },
+
+    async coolDown() {
+      await Promise.all(idle.splice(0).map((transfer) => transfer.discard()));
     },
 
     async save(directory, key) {

@@ -1,4 +1,5 @@
 /** The process that talks to GitHub's cache service (see transfer.ts), and what stops it. */
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -38,6 +39,13 @@ export interface TransferOptions {
   readonly reporter: Reporter;
 }
 
+/** An order without its id. */
+type GivenOrder = TransferOrder extends infer Order
+  ? Order extends TransferOrder
+    ? Omit<Order, 'id'>
+    : never
+  : never;
+
 /** Directories of one transfer. */
 interface Directories {
   readonly root: string;
@@ -47,11 +55,16 @@ interface Directories {
   readonly programs: string;
 }
 
-/** A process that transfers one entry. It is started ahead of its order, which takes a while. */
+/**
+ * A process that transfers entries, one after the other. It is started ahead of its first order, which
+ * takes a while.
+ */
 export class TransferProcess {
   readonly #directories: Directories;
   readonly #running: Running;
-  #transfer = initialState;
+  #transfer = initialState('');
+  /** Called when there is a result. */
+  #onResult = (): void => {};
   /** Why it was stopped. */
   #reason: string | undefined;
   /** Everything that a transfer in progress changes, and since when it has not. */
@@ -80,6 +93,7 @@ export class TransferProcess {
       env,
       onLine: (line) => {
         this.#transfer = stateAfter(this.#transfer, line);
+        if (this.#transfer.result !== undefined) this.#onResult();
         if (isProgress(line)) reporter.info(line);
       },
     });
@@ -92,14 +106,29 @@ export class TransferProcess {
   }
 
   /**
-   * Gives the process its order, once, and waits for its end. Stops it when it makes no progress.
+   * Gives the process an order, and waits for its result. Only after a restored entry it takes another
+   * order. Stops it when it makes no progress.
    * @returns what it said; the problems include why it was stopped
    */
-  async carryOut(order: TransferOrder): Promise<TransferState> {
+  async carryOut(given: GivenOrder): Promise<TransferState> {
+    const order = { ...given, id: randomUUID() };
+    this.#transfer = initialState(order.id);
     this.#progress = { state: '', since: performance.now() };
     const watchdog = setInterval(() => this.#watch(order), interval);
-    this.#running.send(JSON.stringify(order));
-    await this.#running.finished.finally(() => clearInterval(watchdog));
+    const result = new Promise<void>((resolve) => {
+      this.#onResult = resolve;
+    });
+    this.#running.write(`${JSON.stringify(order)}\n`);
+    try {
+      await Promise.race([result, this.#running.finished]);
+      if (this.#transfer.result?.outcome !== 'restored') {
+        // What went wrong is on standard error, perhaps after the result.
+        this.#running.send('');
+        await this.#running.finished;
+      }
+    } finally {
+      clearInterval(watchdog);
+    }
     const { problems } = this.#transfer;
     return { ...this.#transfer, problems: [...problems, ...(this.#reason ? [this.#reason] : [])] };
   }
@@ -107,6 +136,8 @@ export class TransferProcess {
   /** Stops the process if it still runs, and deletes its directories. */
   async discard(): Promise<void> {
     this.#running.stop();
+    // Until then it may write into its directories.
+    await this.#running.finished.catch(() => {});
     await discard(this.#directories.root);
   }
 
