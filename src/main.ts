@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
 import { install, type Outcome } from './install.ts';
 import { workflowEvent } from './logic/cache-policy.ts';
@@ -20,12 +19,13 @@ import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
 import { uvAdapter } from './world/uv.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
+import * as workflow from './world/workflow.ts';
 
 const reporter = actionsReporter('Wheelhouse');
 
 async function main(): Promise<void> {
   const environment = environmentForPrograms(process.env);
-  const { request, notices } = loadRequest((name) => core.getInput(name), hostOf(environment));
+  const { request, notices } = loadRequest(workflow.input, hostOf(environment));
   for (const notice of notices) reporter.notice(notice);
   const outcome = await install(request, {
     python: pythonAdapter(reporter, environment),
@@ -46,9 +46,7 @@ async function main(): Promise<void> {
   });
   handOver(outcome);
   for (const line of formatReport(outcome.report)) reporter.info(line);
-  if (process.env['GITHUB_STEP_SUMMARY']) {
-    await core.summary.addRaw(formatSummary(outcome.report)).write();
-  }
+  workflow.addSummary(formatSummary(outcome.report));
 }
 
 /** The runner's description of the job. */
@@ -73,25 +71,25 @@ function payloadOf(environment: Readonly<Record<string, string>>): unknown {
 
 /** Sets outputs, variables and the state of the post step. */
 function handOver({ request, report, states, wheelhouse, interpreter }: Outcome): void {
-  core.setOutput('cache-hit', report.hit === 'exact');
-  core.setOutput('cache-primary-key', report.primaryKey);
-  core.setOutput('cache-matched-key', report.matchedKey ?? '');
-  core.setOutput('wheelhouse', wheelhouse);
-  core.setOutput('lock-file', path.join(wheelhouse, lockFile));
-  core.setOutput('pylock-file', path.join(wheelhouse, pylockFile));
-  core.setOutput('venv', request.venv ?? '');
-  core.setOutput('python-version', interpreter.version);
-  core.setOutput('index-used', report.index?.shown ?? '');
+  workflow.setOutput('cache-hit', report.hit === 'exact');
+  workflow.setOutput('cache-primary-key', report.primaryKey);
+  workflow.setOutput('cache-matched-key', report.matchedKey ?? '');
+  workflow.setOutput('wheelhouse', wheelhouse);
+  workflow.setOutput('lock-file', path.join(wheelhouse, lockFile));
+  workflow.setOutput('pylock-file', path.join(wheelhouse, pylockFile));
+  workflow.setOutput('venv', request.venv ?? '');
+  workflow.setOutput('python-version', interpreter.version);
+  workflow.setOutput('index-used', report.index?.shown ?? '');
   // Always written, because the last value of that name counts.
   const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
-  core.saveState('wheelhouse', states.length === 0 ? '' : formatState(states, token));
+  workflow.saveState('wheelhouse', states.length === 0 ? '' : formatState(states, token));
   if (request.venv !== undefined) {
-    core.exportVariable('VIRTUAL_ENV', request.venv);
-    core.addPath(venvBin(request.venv));
+    workflow.exportVariable('VIRTUAL_ENV', request.venv);
+    workflow.addPath(venvBin(request.venv));
   }
   if (request.export) {
-    core.exportVariable('PIP_FIND_LINKS', wheelhouse);
-    core.exportVariable('UV_FIND_LINKS', wheelhouse);
+    workflow.exportVariable('PIP_FIND_LINKS', wheelhouse);
+    workflow.exportVariable('UV_FIND_LINKS', wheelhouse);
   }
 }
 

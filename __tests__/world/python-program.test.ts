@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { devNull, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { python, root } from '../../scripts/tools.mjs';
+import { pipVersions, python, root } from '../../scripts/tools.mjs';
 import { asciiJson, type PythonProgram, pythonProgram } from '../../src/world/python-program.ts';
+import { freshPython } from '../support/python.ts';
 
 const directory = join(root, 'src', 'python');
 const files = readdirSync(directory).filter((file) => file.endsWith('.py'));
@@ -31,6 +32,89 @@ test('a Python program imports nothing from the working directory', () => {
   });
   assert.equal(status, 0, stderr);
 });
+
+/** Prints what the probe says of pip, and what pip itself says, in each environment. */
+const probeAndPip = `
+import io, json, os, sys
+from pip._internal.configuration import Configuration
+from pip._internal.locations import USER_CACHE_DIR
+
+probe, environments = json.load(sys.stdin)
+results = []
+for environment in environments:
+    os.environ.clear()
+    os.environ.update(environment)
+    shown, sys.stdout = sys.stdout, io.StringIO()
+    exec(probe, {'__name__': 'probe'})
+    shown, sys.stdout = sys.stdout.getvalue(), shown
+    configuration = Configuration(isolated=False)
+    configuration.load()
+    merged = {}
+    for key, value in configuration.items():
+        merged.update(value if isinstance(value, dict) else {key: value})
+    said = json.loads(shown)
+    results.append({'probe': said['pipConfig'], 'pip': merged, 'error': said['pipConfigError']})
+    results[-1]['caches'] = [said['pipCache'], USER_CACHE_DIR]
+json.dump(results, sys.stdout)
+`;
+
+for (const pip of pipVersions) {
+  test(`the probe finds the settings that pip ${pip} finds`, () => {
+    const base = mkdtempSync(join(scratch, 'settings-'));
+    const write = (name: string): string => {
+      const file = join(base, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, `[global]\nindex-url = https://index.example/${name}\n`);
+      return file;
+    };
+    const named = write('named.conf');
+    write('new/.config/pip/pip.conf');
+    write('old/.pip/pip.conf');
+    write('shared/pip/pip.conf');
+    mkdirSync(join(base, 'empty'));
+    const common = { PATH: process.env['PATH'] ?? '', HOME: join(base, 'empty') };
+    const settings = {
+      ...{ PIP_NO_DEPS: '1', PIP_VERSION: '1', PIP___Index_URL: 'x', PIPX_HOME: 'x', pip_pre: '1' },
+    };
+    const environments = [
+      common,
+      { ...common, ...settings },
+      { ...common, ...settings, PIP_CONFIG_FILE: devNull },
+      { ...common, PIP_CONFIG_FILE: named },
+      { ...common, PIP_CONFIG_FILE: join(base, 'missing') },
+      { ...common, PIP_CONFIG_FILE: '' },
+      { ...common, HOME: join(base, 'new') },
+      { ...common, HOME: join(base, 'old') },
+      { ...common, XDG_CONFIG_DIRS: join(base, 'shared') },
+    ];
+    const python = freshPython(join(base, 'environment'), pip);
+    const results = (): Record<string, unknown>[] =>
+      JSON.parse(
+        execFileSync(python, ['-c', probeAndPip], {
+          input: JSON.stringify([pythonProgram('probe'), environments]),
+          encoding: 'utf8',
+          env: common,
+        }),
+      );
+    const inside = join(base, 'environment', 'pip.conf');
+    const before = results();
+    writeFileSync(inside, '[install]\nno-deps = true\n');
+    for (const [index, { probe, pip: own, error, caches }] of [
+      ...before.entries(),
+      ...results().entries(),
+    ]) {
+      assert.deepEqual(probe, own, JSON.stringify(environments[index]));
+      assert.equal(error, null);
+      const [cache, expected] = caches as string[];
+      if (index === 0) assert.equal(cache, expected);
+    }
+    assert.deepEqual(Object.keys(before[2]?.['probe'] ?? {}).sort(), [
+      ':env:.config-file',
+      ':env:.index-url',
+      ':env:.no-deps',
+    ]);
+  });
+}
 
 test('make_venv makes the same environment as `python -m venv`, with the same pip commands', () => {
   const plain = join(scratch, 'plain');

@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import * as core from '@actions/core';
 
 import { environmentForPrograms } from '../logic/environment.ts';
 import { runEntry } from '../world/process.ts';
 import { actionsReporter } from '../world/reporters.ts';
+import * as workflow from '../world/workflow.ts';
 import { loadPublishRequest } from './inputs.ts';
 import { PublishConflict, type PublishReport, type PublishRequest } from './logic/model.ts';
 import { formatPublishReport, formatPublishSummary, publishCounts } from './logic/report.ts';
@@ -18,24 +18,22 @@ const reporter = actionsReporter('Wheelhouse publish');
 async function main(): Promise<void> {
   const environment = environmentForPrograms(process.env);
   const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
-  const request = loadPublishRequest((name) => core.getInput(name), {
+  const request = loadPublishRequest(workflow.input, {
     workspace,
     directory: workspace,
     temporary: environment['RUNNER_TEMP'] || tmpdir(),
     environment,
     event: undefined,
   });
-  const print = (report: PublishReport): Promise<unknown> => {
+  const print = (report: PublishReport): void => {
     handOver(request, report);
     for (const line of formatPublishReport(report)) reporter.info(line);
-    return process.env['GITHUB_STEP_SUMMARY']
-      ? core.summary.addRaw(formatPublishSummary(report)).write()
-      : Promise.resolve();
+    workflow.addSummary(formatPublishSummary(report));
   };
   try {
-    await print(await publish(request, publishingWorld(request, reporter)));
+    print(await publish(request, publishingWorld(request, reporter)));
   } catch (error) {
-    if (error instanceof PublishConflict) await print(error.report);
+    if (error instanceof PublishConflict) print(error.report);
     throw error;
   }
 }
@@ -49,11 +47,11 @@ function handOver(request: PublishRequest, report: PublishReport): void {
   writeFileSync(lock, report.lock);
   writeFileSync(pipConf, report.pipConf);
   const counts = publishCounts(report);
-  core.setOutput('uploaded', counts.uploaded);
-  core.setOutput('present', counts.present);
-  core.setOutput('conflicts', counts.conflict);
-  core.setOutput('lock-file', lock);
-  core.setOutput('pip-conf', pipConf);
+  workflow.setOutput('uploaded', counts.uploaded);
+  workflow.setOutput('present', counts.present);
+  workflow.setOutput('conflicts', counts.conflict);
+  workflow.setOutput('lock-file', lock);
+  workflow.setOutput('pip-conf', pipConf);
 }
 
 await runEntry(main, reporter);

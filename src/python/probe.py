@@ -39,9 +39,9 @@ def libc():
 
 def pip_cache():
     try:
-        from pip._internal.locations import USER_CACHE_DIR
+        from pip._internal.utils.appdirs import user_cache_dir
 
-        return USER_CACHE_DIR
+        return user_cache_dir('pip')
     except Exception:
         return ''
 
@@ -61,7 +61,33 @@ def pip_version():
         return None
 
 
+def pip_config_files():
+    # Where get_configuration_files of pip's configuration.py looks, at least from pip 22.2 to 26.3.
+    from pip._internal.utils import appdirs
+
+    named = os.environ.get('PIP_CONFIG_FILE')
+    if named == os.devnull:
+        return []
+    windows = sys.platform == 'win32'
+    home = os.path.join(os.path.expanduser('~'), 'pip' if windows else '.pip')
+    directories = appdirs.site_config_dirs('pip') + [sys.prefix, home, appdirs.user_config_dir('pip')]
+    name = 'pip.ini' if windows else 'pip.conf'
+    return [named] * bool(named) + [os.path.join(each, name) for each in directories]
+
+
+def pip_environment():
+    settings = {}
+    for name, value in os.environ.items():
+        option = name[4:].lower().replace('_', '-')
+        if name.startswith('PIP_') and option not in ('version', 'help'):
+            settings[':env:.' + (option[2:] if option.startswith('--') else option)] = value
+    return settings
+
+
 def pip_config():
+    # To load pip's own reader takes longer than everything else here, and most machines have no file.
+    if not any(os.path.lexists(file) for file in pip_config_files()):
+        return pip_environment()
     # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table
     # per file, of which later ones win.
     from pip._internal.configuration import Configuration

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:http';
 
-import { HttpClient, type HttpClientResponse } from '@actions/http-client';
+import type { HttpClientResponse } from '@actions/http-client';
 
 import { basicCredentials } from '../logic/secrets.ts';
 
@@ -85,6 +85,8 @@ async function get(
     canHandleAuthentication: () => false,
     handleAuthentication: () => Promise.reject(new Error('not handled')),
   };
+  // Most runs ask for no page: the library takes a while to load.
+  const { HttpClient } = await import('@actions/http-client');
   const client = new HttpClient('wheelhouse', [handler], {
     allowRedirects: false,
     allowRetries: false,

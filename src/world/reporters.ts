@@ -1,9 +1,9 @@
 /** What people see: in a workflow's log, or on a terminal. */
-import * as core from '@actions/core';
 import { asUserError } from '../logic/errors.ts';
 import { harmless } from '../logic/harmless.ts';
 import { redactor, withoutSecrets } from '../logic/secrets.ts';
 import type { Reporter } from '../ports.ts';
+import { command, print } from './workflow.ts';
 
 /** @returns the stack of an error that is a bug of this program */
 function stackOf(error: unknown): string {
@@ -17,29 +17,32 @@ function stackOf(error: unknown): string {
 export function actionsReporter(title: string): Reporter {
   const { add, clean } = redactor();
   return {
-    info: (text) => core.info(harmless(clean(text))),
-    // The toolkit escapes annotations and titles of groups.
-    notice: (text) => core.notice(clean(text)),
-    warning: (text) => core.warning(clean(text)),
+    info: (text) => print(harmless(clean(text))),
+    notice: (text) => command('notice', clean(text)),
+    warning: (text) => command('warning', clean(text)),
     error: (error) => {
       const known = asUserError(error);
       if (known) {
         const { message, file, line } = known;
-        core.error(clean(message), {
-          title,
-          ...(file === undefined ? {} : { file }),
-          ...(line === undefined ? {} : { startLine: line }),
-        });
+        command('error', clean(message), { title, file, line });
       } else {
-        core.error(
+        command(
+          'error',
           clean(`${title} failed unexpectedly; this is a bug in the action: ${stackOf(error)}`),
         );
       }
     },
-    foreign: (text) => core.info(harmless(withoutSecrets(clean(text)))),
-    group: (title, work) => core.group(clean(title), work),
+    foreign: (text) => print(harmless(withoutSecrets(clean(text)))),
+    group: async (title, work) => {
+      command('group', clean(title));
+      try {
+        return await work();
+      } finally {
+        command('endgroup');
+      }
+    },
     hide: (secrets) => {
-      for (const secret of secrets) core.setSecret(secret);
+      for (const secret of secrets) command('add-mask', secret);
       add(secrets);
     },
   };
