@@ -19,7 +19,7 @@ const words = process.argv.slice(2);
 const [text = ''] = words.filter((word) => word !== '--all');
 ensureTools('test:live');
 run(node24(), ['--input-type=module-typescript', '--eval', pythons]);
-const files = [...(text === '' ? ['live'] : []), 'requirement-files', 'projects'];
+const files = [...(text === '' ? ['live'] : []), 'requirement-files', 'uv', 'projects'];
 run(
   node24(),
   [...['--test', '--test-concurrency=1'], ...files.map((name) => `__tests__/live/${name}.test.ts`)],

@@ -27,7 +27,7 @@ import { failedProject } from './logic/uv-output.ts';
 import { type UvSettings, uvConfiguration } from './logic/uv-settings.ts';
 import { WebError } from './logic/web.ts';
 import { constraintsFile, FillError, indexEnvironment } from './pip.ts';
-import type { WebClient, World } from './ports.ts';
+import type { Measured, WebClient, World } from './ports.ts';
 import { applicableRequirements } from './request.ts';
 import type { Additional, FillRun, GatheredWheel } from './run.ts';
 
@@ -58,20 +58,18 @@ export async function gatherWithUv(
   const wheels = await gather(uv, await choose(uv, resolved));
   const fromRequest = resolved.flatMap(({ url }) => {
     const file = fileURLToPath(url);
-    return stubs.has(file) ? [] : [{ file: path.basename(file), origin: 'downloaded' as const }];
+    return stubs.has(file) ? [] : [path.basename(file)];
   });
-  const all = [...wheels, ...fromRequest];
+  const measured = await world.wheelhouses.measure(wheelhouse, fromRequest);
+  const all = [...wheels, ...measured.map((each) => ({ ...each, origin: 'downloaded' as const }))];
   const files = all.map(({ file }) => file);
-  const measured = await world.wheelhouses.measure(wheelhouse, files);
   // They only matter where something that is installed already may count.
   const dependencies =
     stubs.size === 0 ? [] : await world.python.dependencies(interpreter, wheelhouse, files);
-  return measured.map((wheel, position) => ({
+  return all.map((wheel, position) => ({
     ...wheel,
     writtenName: wheelNameParts(wheel.file).name,
     version: wheelNameParts(wheel.file).version,
-    origin: 'downloaded',
-    ...all[position],
     requires: dependencies[position]?.requires ?? [],
   }));
 }
@@ -95,7 +93,8 @@ async function prepare(run: FillRun, world: World, uvSettings: UvSettings): Prom
       ),
       configSettings: configured('config-settings'),
       isolatesBuilds: isolatesBuilds(settings),
-      allowPreReleases: settings.flag('pre'),
+      // uv ignores the option in a requirement file, with a warning.
+      allowPreReleases: /^(?:1|y|yes|t|true|on)$/i.test(settings.configured.get('pre') ?? ''),
       newest: releaseAge && {
         moment: latestUpload(releaseAge, world.now()),
         except: releaseAge.except,
@@ -131,16 +130,18 @@ async function configure(
  */
 async function choose(uv: UvRun, resolved: Additional['resolved']): Promise<ChosenFile[]> {
   const { run, world } = uv;
-  const tags = await world.python.tags(run.interpreter);
-  const ranks = new Map(tags.map((tag, position) => [tag, position]));
   const hashes = requestedHashes(run.requested.lines);
-  const chooseFrom = (packages: readonly OfferedPackage[]): ChosenFile[] =>
-    packages.map((each) => chooseFile(each, ranks, hashes.get(each.name)));
+  const tags = world.python.tags(run.interpreter);
+  tags.catch(() => {}); // Needed once uv has resolved.
+  const chooseFrom = async (packages: readonly OfferedPackage[]): Promise<ChosenFile[]> => {
+    const ranks = new Map((await tags).map((tag, position) => [tag, position]));
+    return packages.map((each) => chooseFile(each, ranks, hashes.get(each.name)));
+  };
   const earlier = run.earlier.filter(({ role, url }) => role === 'runtime' && url === undefined);
   const known = await metadataOf(uv, earlier);
   if (known.length > 0) {
     const result = await compile(uv, resolved, known);
-    const chosen = 'packages' in result ? chooseFrom(result.packages) : [];
+    const chosen = 'packages' in result ? await chooseFrom(result.packages) : [];
     const isAtHand = (file: ChosenFile): boolean =>
       earlier.some((wheel) => isEarlier(wheel, file)) ||
       !earlier.some(
@@ -220,7 +221,10 @@ async function compile(
   const { exitCode, output } = await world.uv.run(command, args, {
     cwd: run.request.workingDirectory,
     env,
-    rewrite: (line) => withUserSources(line, generated),
+    rewrite: (line) =>
+      withUserSources(line, generated)
+        .replaceAll(options.configFile, "uv's settings")
+        .replaceAll(requestFile, 'the requirements'),
     ...(metadata.length === 0 ? {} : { shows: 'successes' as const }),
   });
   return exitCode === 0 ? { packages: offeredPackages(await wheelhouses.read(lock)) } : { output };
@@ -254,8 +258,7 @@ async function packagesOfLock({ run, world }: UvRun): Promise<OfferedPackage[] |
 }
 
 /** A wheel in the wheelhouse. */
-interface Arrived {
-  readonly file: string;
+interface Arrived extends Measured {
   readonly origin: Wheel['origin'];
   readonly sdist?: string;
 }
@@ -281,16 +284,16 @@ async function gather(uv: UvRun, chosen: readonly ChosenFile[]): Promise<Arrived
       chosen.map(async (file): Promise<Arrived> => {
         const earlier = run.earlier.find((wheel) => isEarlier(wheel, file));
         if (earlier !== undefined) {
-          const { origin, sdist } = earlier;
-          return { file: earlier.file, origin, ...(sdist === undefined ? {} : { sdist }) };
+          const { file: name, sha256, size, origin, sdist } = earlier;
+          return { file: name, sha256, size, origin, ...(sdist === undefined ? {} : { sdist }) };
         }
         const directory = file.isWheel
           ? run.wheelhouse
           : await world.wheelhouses.stage(run.workplace);
-        const sha256 = await fetch(uv, client, file, path.join(directory, file.file));
-        if (file.isWheel) return { file: file.file, origin: 'downloaded' };
+        const fetched = await fetch(uv, client, file, path.join(directory, file.file));
+        if (file.isWheel) return { file: file.file, ...fetched, origin: 'downloaded' };
         const built = await builds(() => build(uv, file, directory));
-        return { file: built, origin: 'built', sdist: sha256 };
+        return { ...built, origin: 'built', sdist: fetched.sha256 };
       }),
     );
   } finally {
@@ -311,21 +314,22 @@ function isEarlier(wheel: Wheel, { file, name, version, sha256, isWheel }: Chose
   );
 }
 
-/** @returns its SHA-256 @throws FillError */
+/** @returns its SHA-256 in hex, and its size in bytes @throws FillError */
 async function fetch(
   { world }: UvRun,
   client: WebClient,
   { file, url, sha256, size, allowed }: ChosenFile,
   to: string,
-): Promise<string> {
+): Promise<Pick<Measured, 'sha256' | 'size'>> {
   world.reporter.info(`Downloading ${file}`);
   try {
     const found = url.startsWith('file:')
       ? await world.wheelhouses.copy(fileURLToPath(url), to, sha256)
-      : (await client.file(url, to, { sha256, size })).sha256;
+      : await client.file(url, to, { sha256, size });
     // An index need not say any hash.
-    if (allowed === undefined || allowed.includes(`sha256:${found}`)) return found;
-    throw new WebError('wrong', `its SHA-256 is ${found}, which the requirements do not allow`);
+    if (allowed === undefined || allowed.includes(`sha256:${found.sha256}`)) return found;
+    const reason = `its SHA-256 is ${found.sha256}, which the requirements do not allow`;
+    throw new WebError('wrong', reason);
   } catch (error) {
     if (!(error instanceof WebError)) throw error;
     const reason = `${file} could not be downloaded: ${error.message}.`;
@@ -333,8 +337,8 @@ async function fetch(
   }
 }
 
-/** Builds the wheel of an sdist. @returns its name @throws FillError */
-async function build(uv: UvRun, file: ChosenFile, directory: string): Promise<string> {
+/** Builds the wheel of an sdist. @returns the wheel, in the wheelhouse @throws FillError */
+async function build(uv: UvRun, file: ChosenFile, directory: string): Promise<Measured> {
   const { run, world, command } = uv;
   const { wheelhouses, reporter } = world;
   const { name, version } = file;
@@ -348,7 +352,7 @@ async function build(uv: UvRun, file: ChosenFile, directory: string): Promise<st
     env,
     shows: 'failures',
   });
-  const [wheel] = await wheelhouses.list(output);
+  const [wheel] = await wheelhouses.measure(output, await wheelhouses.list(output));
   if (exitCode !== 0 || wheel === undefined) {
     throw new FillError(
       `uv could not build ${name} ${version}. ${adviceFor(`Failed to build ${name}\n${said}`)}\n${errorExcerpt(said)}`,
@@ -356,11 +360,14 @@ async function build(uv: UvRun, file: ChosenFile, directory: string): Promise<st
       placeOf(name, uv),
     );
   }
-  const parts = wheelNameParts(wheel);
+  const parts = wheelNameParts(wheel.file);
   if (parts.name !== name || !sameVersion(parts.version, version)) {
-    throw new FillError(`The build of ${file.file} gave ${wheel}, which is another package.`, '');
+    throw new FillError(
+      `The build of ${file.file} gave ${wheel.file}, which is another package.`,
+      '',
+    );
   }
-  await wheelhouses.move(wheel, output, run.wheelhouse);
+  await wheelhouses.move(wheel.file, output, run.wheelhouse);
   return wheel;
 }
 

@@ -435,10 +435,14 @@ export interface Wheelhouses {
   /**
    * Copies a file.
    * @param sha256 hex, which it must have, if known
-   * @returns its SHA-256 in hex
+   * @returns its SHA-256 in hex, and its size in bytes
    * @throws UserError for another content, and the system's error when it can't be copied
    */
-  copy(from: string, to: string, sha256: string | undefined): Promise<string>;
+  copy(
+    from: string,
+    to: string,
+    sha256: string | undefined,
+  ): Promise<Pick<Measured, 'sha256' | 'size'>>;
   /** Moves a file from one directory to another. */
   move(file: string, from: string, to: string): Promise<void>;
   /** Writes text to a file, and makes its directory. */

@@ -30,6 +30,7 @@ export async function recheck(
   const indexes = indexesOf(request, interpreter, settings);
   // A page says nothing about files from elsewhere.
   if (indexes === undefined || settings.words('find-links').length > 0) return [];
+  if (run.uv?.hasFindLinks === true) return [];
   const wheels = checkable(manifest);
   const urls = [indexes.authoritative, ...indexes.extra].filter((url) =>
     isSecureOrigin(url, indexes.trustedHosts),

@@ -156,7 +156,7 @@ export async function interpreterOf(leg: Leg): Promise<string> {
 }
 
 /** Files that record how something was installed, not what. */
-const notes = ['INSTALLER', 'REQUESTED'];
+const notes = ['INSTALLER', 'REQUESTED', 'uv_build.json', 'uv_cache.json'];
 
 /**
  * Reads an environment: each file's path with the SHA-256 of its content, links with where they

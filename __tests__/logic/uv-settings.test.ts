@@ -8,8 +8,9 @@ import {
   withUvIndexes,
 } from '../../src/logic/uv-settings.ts';
 
-const project = (text: string) => ({ path: '/work/app/pyproject.toml', text });
-const own = (text: string, path = '/work/app/uv.toml') => ({ path, text });
+const isOfProject = true;
+const project = (text: string) => ({ path: '/work/app/pyproject.toml', text, isOfProject });
+const own = (text: string, path = '/work/app/uv.toml') => ({ path, text, isOfProject });
 const secret = 's3cr3tT0kenAbC';
 
 /** The addresses of the indexes in the order in which uv asks them. */
@@ -132,6 +133,16 @@ test('of several files the first one counts, and lists are joined', () => {
     prerelease: 'allow',
     'constraint-dependencies': ['a<2', 'b<2'],
   });
+});
+
+test('proxies and trusted hosts count in the files of the machine, not in those of the checkout', () => {
+  const text = 'https-proxy = "http://proxy.example"\nallow-insecure-host = ["index.example"]\n';
+  const machine = { ...own(text, '/etc/uv/uv.toml'), isOfProject: false };
+  assert.deepEqual(uvSettings({}, [own(text)]).config, {});
+  assert.deepEqual(Object.keys(uvSettings({}, [own(text), machine]).config).sort(), [
+    'allow-insecure-host',
+    'https-proxy',
+  ]);
 });
 
 test('the settings of [pip] go before those above it', () => {

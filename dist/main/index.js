@@ -1157,8 +1157,8 @@ function closeFiles(lines, resolved, constraintsFile) {
         .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
-/** The options of a requirement file that uv reads and that do not name an index. */
-const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary'];
+/** The options of a requirement file that uv reads, or warns about, and that do not name an index. */
+const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary', 'pre', 'prefer-binary'];
 /** The request for uv: the user's lines without the options that uv does not know. */
 function uvFiles(lines, resolved, constraintsFile) {
     const isForUv = ({ kind, ...line }) => kind === 'index' || (kind === 'option' && 'name' in line && uvOptions.includes(line.name));
@@ -2345,6 +2345,8 @@ async function recheck(run, world, found) {
     // A page says nothing about files from elsewhere.
     if (indexes === undefined || settings.words('find-links').length > 0)
         return [];
+    if (run.uv?.hasFindLinks === true)
+        return [];
     const wheels = checkable(manifest);
     const urls = [indexes.authoritative, ...indexes.extra].filter((url) => (0,index_choice/* isSecureOrigin */.oC)(url, indexes.trustedHosts));
     if (wheels.length === 0 || urls.length === 0)
@@ -3324,19 +3326,17 @@ async function gatherWithUv(run, world, { resolved, stubs }, settings) {
     const wheels = await gather(uv, await choose(uv, resolved));
     const fromRequest = resolved.flatMap(({ url }) => {
         const file = (0,external_node_url_.fileURLToPath)(url);
-        return stubs.has(file) ? [] : [{ file: external_node_path_.basename(file), origin: 'downloaded' }];
+        return stubs.has(file) ? [] : [external_node_path_.basename(file)];
     });
-    const all = [...wheels, ...fromRequest];
+    const measured = await world.wheelhouses.measure(wheelhouse, fromRequest);
+    const all = [...wheels, ...measured.map((each) => ({ ...each, origin: 'downloaded' }))];
     const files = all.map(({ file }) => file);
-    const measured = await world.wheelhouses.measure(wheelhouse, files);
     // They only matter where something that is installed already may count.
     const dependencies = stubs.size === 0 ? [] : await world.python.dependencies(interpreter, wheelhouse, files);
-    return measured.map((wheel, position) => ({
+    return all.map((wheel, position) => ({
         ...wheel,
         writtenName: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name,
         version: (0,logic_names/* wheelNameParts */.LI)(wheel.file).version,
-        origin: 'downloaded',
-        ...all[position],
         requires: dependencies[position]?.requires ?? [],
     }));
 }
@@ -3356,7 +3356,8 @@ async function prepare(run, world, uvSettings) {
             buildConstraints: configured('build-constraint').map((file) => external_node_path_.resolve(workingDirectory, file)),
             configSettings: configured('config-settings'),
             isolatesBuilds: isolatesBuilds(settings),
-            allowPreReleases: settings.flag('pre'),
+            // uv ignores the option in a requirement file, with a warning.
+            allowPreReleases: /^(?:1|y|yes|t|true|on)$/i.test(settings.configured.get('pre') ?? ''),
             newest: releaseAge && {
                 moment: (0,release_age/* latestUpload */.tD)(releaseAge, world.now()),
                 except: releaseAge.except,
@@ -3387,15 +3388,18 @@ async function configure({ run, world, uvSettings, options, env }, metadata = []
  */
 async function choose(uv, resolved) {
     const { run, world } = uv;
-    const tags = await world.python.tags(run.interpreter);
-    const ranks = new Map(tags.map((tag, position) => [tag, position]));
     const hashes = (0,logic_requirements/* requestedHashes */.FN)(run.requested.lines);
-    const chooseFrom = (packages) => packages.map((each) => chooseFile(each, ranks, hashes.get(each.name)));
+    const tags = world.python.tags(run.interpreter);
+    tags.catch(() => { }); // Needed once uv has resolved.
+    const chooseFrom = async (packages) => {
+        const ranks = new Map((await tags).map((tag, position) => [tag, position]));
+        return packages.map((each) => chooseFile(each, ranks, hashes.get(each.name)));
+    };
     const earlier = run.earlier.filter(({ role, url }) => role === 'runtime' && url === undefined);
     const known = await metadataOf(uv, earlier);
     if (known.length > 0) {
         const result = await compile(uv, resolved, known);
-        const chosen = 'packages' in result ? chooseFrom(result.packages) : [];
+        const chosen = 'packages' in result ? await chooseFrom(result.packages) : [];
         const isAtHand = (file) => earlier.some((wheel) => isEarlier(wheel, file)) ||
             !earlier.some(({ name, version }) => name === file.name && (0,logic_names/* sameVersion */.r1)(version, file.version));
         if ('packages' in result && chosen.every(isAtHand))
@@ -3464,7 +3468,9 @@ async function compile(uv, resolved, metadata = []) {
     const { exitCode, output } = await world.uv.run(command, args, {
         cwd: run.request.workingDirectory,
         env,
-        rewrite: (line) => withUserSources(line, generated),
+        rewrite: (line) => withUserSources(line, generated)
+            .replaceAll(options.configFile, "uv's settings")
+            .replaceAll(requestFile, 'the requirements'),
         ...(metadata.length === 0 ? {} : { shows: 'successes' }),
     });
     return exitCode === 0 ? { packages: offeredPackages(await wheelhouses.read(lock)) } : { output };
@@ -3509,17 +3515,17 @@ async function gather(uv, chosen) {
         return await gather_with_uv_all(chosen.map(async (file) => {
             const earlier = run.earlier.find((wheel) => isEarlier(wheel, file));
             if (earlier !== undefined) {
-                const { origin, sdist } = earlier;
-                return { file: earlier.file, origin, ...(sdist === undefined ? {} : { sdist }) };
+                const { file: name, sha256, size, origin, sdist } = earlier;
+                return { file: name, sha256, size, origin, ...(sdist === undefined ? {} : { sdist }) };
             }
             const directory = file.isWheel
                 ? run.wheelhouse
                 : await world.wheelhouses.stage(run.workplace);
-            const sha256 = await fetch(uv, client, file, external_node_path_.join(directory, file.file));
+            const fetched = await fetch(uv, client, file, external_node_path_.join(directory, file.file));
             if (file.isWheel)
-                return { file: file.file, origin: 'downloaded' };
+                return { file: file.file, ...fetched, origin: 'downloaded' };
             const built = await builds(() => build(uv, file, directory));
-            return { file: built, origin: 'built', sdist: sha256 };
+            return { ...built, origin: 'built', sdist: fetched.sha256 };
         }));
     }
     finally {
@@ -3538,17 +3544,18 @@ function isEarlier(wheel, { file, name, version, sha256, isWheel }) {
         wheel.sdist !== undefined &&
         (sha256 ?? wheel.sdist) === wheel.sdist);
 }
-/** @returns its SHA-256 @throws FillError */
+/** @returns its SHA-256 in hex, and its size in bytes @throws FillError */
 async function fetch({ world }, client, { file, url, sha256, size, allowed }, to) {
     world.reporter.info(`Downloading ${file}`);
     try {
         const found = url.startsWith('file:')
             ? await world.wheelhouses.copy((0,external_node_url_.fileURLToPath)(url), to, sha256)
-            : (await client.file(url, to, { sha256, size })).sha256;
+            : await client.file(url, to, { sha256, size });
         // An index need not say any hash.
-        if (allowed === undefined || allowed.includes(`sha256:${found}`))
+        if (allowed === undefined || allowed.includes(`sha256:${found.sha256}`))
             return found;
-        throw new web/* WebError */.PH('wrong', `its SHA-256 is ${found}, which the requirements do not allow`);
+        const reason = `its SHA-256 is ${found.sha256}, which the requirements do not allow`;
+        throw new web/* WebError */.PH('wrong', reason);
     }
     catch (error) {
         if (!(error instanceof web/* WebError */.PH))
@@ -3557,7 +3564,7 @@ async function fetch({ world }, client, { file, url, sha256, size, allowed }, to
         throw new FillError(reason, error.kind === 'down' ? 'ConnectionError' : 'HTTP error 404');
     }
 }
-/** Builds the wheel of an sdist. @returns its name @throws FillError */
+/** Builds the wheel of an sdist. @returns the wheel, in the wheelhouse @throws FillError */
 async function build(uv, file, directory) {
     const { run, world, command } = uv;
     const { wheelhouses, reporter } = world;
@@ -3572,15 +3579,15 @@ async function build(uv, file, directory) {
         env,
         shows: 'failures',
     });
-    const [wheel] = await wheelhouses.list(output);
+    const [wheel] = await wheelhouses.measure(output, await wheelhouses.list(output));
     if (exitCode !== 0 || wheel === undefined) {
         throw new FillError(`uv could not build ${name} ${version}. ${(0,pip_output/* adviceFor */.cp)(`Failed to build ${name}\n${said}`)}\n${(0,pip_output/* errorExcerpt */.MS)(said)}`, said, gather_with_uv_placeOf(name, uv));
     }
-    const parts = (0,logic_names/* wheelNameParts */.LI)(wheel);
+    const parts = (0,logic_names/* wheelNameParts */.LI)(wheel.file);
     if (parts.name !== name || !(0,logic_names/* sameVersion */.r1)(parts.version, version)) {
-        throw new FillError(`The build of ${file.file} gave ${wheel}, which is another package.`, '');
+        throw new FillError(`The build of ${file.file} gave ${wheel.file}, which is another package.`, '');
     }
-    await wheelhouses.move(wheel, output, run.wheelhouse);
+    await wheelhouses.move(wheel.file, output, run.wheelhouse);
     return wheel;
 }
 /** Waits for all, so that no work goes on behind an error. @throws the first error in order */
@@ -10267,6 +10274,11 @@ const connectionKeys = new Set([
     ...['allow-insecure-host', 'http-proxy', 'https-proxy', 'keyring-provider', 'native-tls'],
     ...['no-proxy', 'required-version', 'system-certs'],
 ]);
+/**
+ * Keys that a file of the checkout must not set: a pull request could send the credentials of inputs
+ * to a proxy of its own, and have its certificate accepted.
+ */
+const machineKeys = ['allow-insecure-host', 'http-proxy', 'https-proxy', 'no-proxy'];
 /** Keys of `[pip]` whose counterparts at the top level have another form. */
 const pipOnly = new Set(['no-binary', 'only-binary', 'no-build', 'no-deps']);
 /**
@@ -10289,6 +10301,7 @@ function uvSettings(environment, files) {
         config: whole,
         defaultIndex,
         otherIndexes,
+        hasFindLinks: Boolean(environment['UV_FIND_LINKS']) || all['find-links'] !== undefined,
         parts: [
             ...choosingVariables.flatMap((name) => {
                 const value = environment[name];
@@ -10367,7 +10380,8 @@ function valuePart(key, value) {
 function contentOf(file) {
     const content = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(file.text, file.path);
     const isProject = node_path__WEBPACK_IMPORTED_MODULE_0__.basename(file.path) === 'pyproject.toml';
-    const own = isProject ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(content['tool'])['uv']) : content;
+    const all = isProject ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(content['tool'])['uv']) : content;
+    const own = relevant(all, (key) => !(file.isOfProject && machineKeys.includes(key)));
     const directory = node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.path);
     const pip = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(own['pip']);
     return {
@@ -16258,12 +16272,12 @@ async function systemFile(environment) {
 /** Returns the first file with settings in a directory or above. */
 async function nearest(start) {
     for (const directory of withParents(start)) {
-        const own = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'uv.toml'));
-        if (own !== undefined)
-            return own;
-        const project = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyproject.toml'));
-        if (project !== undefined && uvTable(project) !== undefined)
-            return project;
+        for (const name of ['uv.toml', 'pyproject.toml']) {
+            const file = await read(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, name));
+            const counts = file !== undefined && (name === 'uv.toml' || uvTable(file) !== undefined);
+            if (counts)
+                return { ...file, isOfProject: true };
+        }
     }
     return undefined;
 }
@@ -16315,7 +16329,7 @@ function contentOf(file) {
 /** @returns undefined when there is no such file */
 async function read(file) {
     try {
-        return { path: file, text: await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8') };
+        return { path: file, text: await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8'), isOfProject: false };
     }
     catch (error) {
         const { code = '' } = error;
@@ -16409,11 +16423,11 @@ async function reopen(directory) {
 }
 async function copy(from, to, expected) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.copyFile)(from, to);
-    const found = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(to);
-    if (expected === undefined || found === expected)
-        return found;
+    const [{ size }, sha256] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(to), (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(to)]);
+    if (expected === undefined || sha256 === expected)
+        return { sha256, size };
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(to, { force: true });
-    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${from} has the SHA-256 ${found} instead of ${expected}.`);
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${from} has the SHA-256 ${sha256} instead of ${expected}.`);
 }
 async function inspect(directory, depth) {
     const text = await readOwn(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_5__/* .maxManifestBytes */ .rq);

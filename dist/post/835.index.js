@@ -2058,11 +2058,11 @@ async function reopen(directory) {
 }
 async function copy(from, to, expected) {
     await (0,promises_.copyFile)(from, to);
-    const found = await fileSha256(to);
-    if (expected === undefined || found === expected)
-        return found;
+    const [{ size }, sha256] = await Promise.all([(0,promises_.lstat)(to), fileSha256(to)]);
+    if (expected === undefined || sha256 === expected)
+        return { sha256, size };
     await (0,promises_.rm)(to, { force: true });
-    throw new UserError(`${from} has the SHA-256 ${found} instead of ${expected}.`);
+    throw new UserError(`${from} has the SHA-256 ${sha256} instead of ${expected}.`);
 }
 async function inspect(directory, depth) {
     const text = await readOwn(directory, manifestFile, maxManifestBytes);

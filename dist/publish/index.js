@@ -5361,8 +5361,8 @@ function closeFiles(lines, resolved, constraintsFile) {
         .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
-/** The options of a requirement file that uv reads and that do not name an index. */
-const uvOptions = (/* unused pure expression or super */ null && (['find-links', 'no-index', 'no-binary', 'only-binary']));
+/** The options of a requirement file that uv reads, or warns about, and that do not name an index. */
+const uvOptions = (/* unused pure expression or super */ null && (['find-links', 'no-index', 'no-binary', 'only-binary', 'pre', 'prefer-binary']));
 /** The request for uv: the user's lines without the options that uv does not know. */
 function uvFiles(lines, resolved, constraintsFile) {
     const isForUv = ({ kind, ...line }) => kind === 'index' || (kind === 'option' && 'name' in line && uvOptions.includes(line.name));
@@ -6919,6 +6919,11 @@ const connectionKeys = new Set([
     ...['allow-insecure-host', 'http-proxy', 'https-proxy', 'keyring-provider', 'native-tls'],
     ...['no-proxy', 'required-version', 'system-certs'],
 ]);
+/**
+ * Keys that a file of the checkout must not set: a pull request could send the credentials of inputs
+ * to a proxy of its own, and have its certificate accepted.
+ */
+const machineKeys = (/* unused pure expression or super */ null && (['allow-insecure-host', 'http-proxy', 'https-proxy', 'no-proxy']));
 /** Keys of `[pip]` whose counterparts at the top level have another form. */
 const pipOnly = new Set(['no-binary', 'only-binary', 'no-build', 'no-deps']);
 /**
@@ -6941,6 +6946,7 @@ function uv_settings_uvSettings(environment, files) {
         config: whole,
         defaultIndex,
         otherIndexes,
+        hasFindLinks: Boolean(environment['UV_FIND_LINKS']) || all['find-links'] !== undefined,
         parts: [
             ...choosingVariables.flatMap((name) => {
                 const value = environment[name];
@@ -7019,7 +7025,8 @@ function uv_settings_valuePart(key, value) {
 function contentOf(file) {
     const content = parseToml(file.text, file.path);
     const isProject = path.basename(file.path) === 'pyproject.toml';
-    const own = isProject ? table(table(content['tool'])['uv']) : content;
+    const all = isProject ? table(table(content['tool'])['uv']) : content;
+    const own = relevant(all, (key) => !(file.isOfProject && machineKeys.includes(key)));
     const directory = path.dirname(file.path);
     const pip = table(own['pip']);
     return {
@@ -12755,11 +12762,11 @@ async function reopen(directory) {
 }
 async function copy(from, to, expected) {
     await (0,promises_namespaceObject.copyFile)(from, to);
-    const found = await fileSha256(to);
-    if (expected === undefined || found === expected)
-        return found;
+    const [{ size }, sha256] = await Promise.all([(0,promises_namespaceObject.lstat)(to), fileSha256(to)]);
+    if (expected === undefined || sha256 === expected)
+        return { sha256, size };
     await (0,promises_namespaceObject.rm)(to, { force: true });
-    throw new errors/* UserError */.yo(`${from} has the SHA-256 ${found} instead of ${expected}.`);
+    throw new errors/* UserError */.yo(`${from} has the SHA-256 ${sha256} instead of ${expected}.`);
 }
 async function inspect(directory, depth) {
     const text = await readOwn(directory, logic_manifest/* manifestFile */.YE, logic_manifest/* maxManifestBytes */.rq);

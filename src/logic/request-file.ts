@@ -160,8 +160,8 @@ export function closeFiles(
   );
 }
 
-/** The options of a requirement file that uv reads and that do not name an index. */
-const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary'];
+/** The options of a requirement file that uv reads, or warns about, and that do not name an index. */
+const uvOptions = ['find-links', 'no-index', 'no-binary', 'only-binary', 'pre', 'prefer-binary'];
 
 /** The request for uv: the user's lines without the options that uv does not know. */
 export function uvFiles(

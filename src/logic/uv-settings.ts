@@ -23,6 +23,8 @@ export interface UvFile {
   /** Absolute path: its relative paths start in its directory. */
   readonly path: string;
   readonly text: string;
+  /** The file was found from where uv runs, so that whoever changes the checkout can change it. */
+  readonly isOfProject: boolean;
 }
 
 /** An index that uv's settings name. */
@@ -41,6 +43,8 @@ export interface UvSettings {
   readonly defaultIndex: UvIndex | undefined;
   /** The indexes that are asked first, in order. */
   readonly otherIndexes: readonly UvIndex[];
+  /** Files may come from elsewhere than indexes. */
+  readonly hasFindLinks: boolean;
   /** The parts of the cache key, with addresses as fingerprints. */
   readonly parts: readonly string[];
 }
@@ -119,6 +123,12 @@ const connectionKeys = new Set([
   ...['no-proxy', 'required-version', 'system-certs'],
 ]);
 
+/**
+ * Keys that a file of the checkout must not set: a pull request could send the credentials of inputs
+ * to a proxy of its own, and have its certificate accepted.
+ */
+const machineKeys = ['allow-insecure-host', 'http-proxy', 'https-proxy', 'no-proxy'];
+
 /** Keys of `[pip]` whose counterparts at the top level have another form. */
 const pipOnly = new Set(['no-binary', 'only-binary', 'no-build', 'no-deps']);
 
@@ -142,6 +152,7 @@ export function uvSettings(environment: Environment, files: readonly UvFile[]): 
     config: whole,
     defaultIndex,
     otherIndexes,
+    hasFindLinks: Boolean(environment['UV_FIND_LINKS']) || all['find-links'] !== undefined,
     parts: [
       ...choosingVariables.flatMap((name) => {
         const value = environment[name];
@@ -239,7 +250,8 @@ function valuePart(key: string, value: unknown): string {
 function contentOf(file: UvFile): Table {
   const content = parseToml(file.text, file.path);
   const isProject = path.basename(file.path) === 'pyproject.toml';
-  const own = isProject ? table(table(content['tool'])['uv']) : content;
+  const all = isProject ? table(table(content['tool'])['uv']) : content;
+  const own = relevant(all, (key) => !(file.isOfProject && machineKeys.includes(key)));
   const directory = path.dirname(file.path);
   const pip = table(own['pip']);
   return {

@@ -112,10 +112,11 @@ async function systemFile(environment: Environment): Promise<UvFile | undefined>
 /** Returns the first file with settings in a directory or above. */
 async function nearest(start: string): Promise<UvFile | undefined> {
   for (const directory of withParents(start)) {
-    const own = await read(path.join(directory, 'uv.toml'));
-    if (own !== undefined) return own;
-    const project = await read(path.join(directory, 'pyproject.toml'));
-    if (project !== undefined && uvTable(project) !== undefined) return project;
+    for (const name of ['uv.toml', 'pyproject.toml']) {
+      const file = await read(path.join(directory, name));
+      const counts = file !== undefined && (name === 'uv.toml' || uvTable(file) !== undefined);
+      if (counts) return { ...file, isOfProject: true };
+    }
   }
   return undefined;
 }
@@ -168,7 +169,7 @@ function contentOf(file: UvFile): Table {
 /** @returns undefined when there is no such file */
 async function read(file: string): Promise<UvFile | undefined> {
   try {
-    return { path: file, text: await readFile(file, 'utf8') };
+    return { path: file, text: await readFile(file, 'utf8'), isOfProject: false };
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'].includes(code)) return undefined;

@@ -104,12 +104,16 @@ async function reopen(directory: string): Promise<void> {
   }
 }
 
-async function copy(from: string, to: string, expected: string | undefined): Promise<string> {
+async function copy(
+  from: string,
+  to: string,
+  expected: string | undefined,
+): Promise<Pick<Measured, 'sha256' | 'size'>> {
   await copyFile(from, to);
-  const found = await fileSha256(to);
-  if (expected === undefined || found === expected) return found;
+  const [{ size }, sha256] = await Promise.all([lstat(to), fileSha256(to)]);
+  if (expected === undefined || sha256 === expected) return { sha256, size };
   await rm(to, { force: true });
-  throw new UserError(`${from} has the SHA-256 ${found} instead of ${expected}.`);
+  throw new UserError(`${from} has the SHA-256 ${sha256} instead of ${expected}.`);
 }
 
 async function inspect(
