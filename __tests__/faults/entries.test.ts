@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -413,6 +414,65 @@ const archives: Row[] = [
   },
 ];
 
+/** The entry claims to be a change, and leaves beta out. */
+const change = (text: (place: Place) => string): Pick<Row, 'arrange'> => ({
+  arrange: tampered((at, place) => {
+    rmSync(join(at, beta.filename));
+    writeFileSync(join(at, 'base.json'), text(place));
+  }),
+});
+const basedOn = (key: (own: string) => string): Pick<Row, 'arrange'> =>
+  change(({ entry }) => JSON.stringify({ key: key(entry.key), size: 1, saved: 1 }));
+const incomplete = (why: string): Pick<Row, 'saved' | 'artifacts' | 'logs'> => ({
+  ...isRepaired,
+  artifacts: [beta.filename],
+  logs: `{key} contains only what has changed since …, which ${why}. Other wheels come from the index.`,
+});
+
+/** What an entry claims about the one that it is a change of. */
+const bases: Row[] = [
+  {
+    fault: 'change: its base is not in the cache',
+    ...basedOn((key) => key.replace(/-[0-9a-f]{40}-/, `-${'0'.repeat(40)}-`)),
+    ...incomplete('is not in the cache'),
+  },
+  {
+    fault: 'change: its base has other sources',
+    ...basedOn((key) => key.replace(/-[0-9a-f]{8}-/, '-00000000-')),
+    ...incomplete('does not match any requested key'),
+  },
+  {
+    fault: 'change: its base is for another Python',
+    ...basedOn((key) => key.replace(/-cp\d+-/, '-cp27-')),
+    ...incomplete('does not match any requested key'),
+  },
+  {
+    fault: 'change: it is its own base',
+    ...basedOn((key) => key),
+    ...incomplete('is not a full entry'),
+  },
+  {
+    fault: 'change: the key of its base contains a workflow command',
+    ...basedOn(() => 'x\n::error::pwned'),
+    ...isUnused('base.json is not valid: "key" must be a cache key'),
+  },
+  {
+    fault: 'change: base.json is not JSON',
+    ...change(() => '{'),
+    ...isUnused('base.json is not valid: it is not JSON'),
+  },
+  {
+    fault: 'change: base.json has 5 KB',
+    ...change(() => ' '.repeat(5000)),
+    ...isUnused('base.json is not a regular file'),
+  },
+  {
+    fault: 'change: base.json is a link to a file outside',
+    arrange: tampered((at) => symlinkSync('/etc/passwd', join(at, 'base.json'))),
+    ...isUnused('base.json is not a regular file'),
+  },
+];
+
 const longName = wheel({
   name: 'beta',
   version: '2.0',
@@ -431,4 +491,5 @@ const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail)
 group('entries: malformed manifests', malformed);
 group('entries: false claims', lies);
 group('entries: archives', archives);
+group('entries: changes', bases);
 group('entries: keys', keys, { azureHost: true });
