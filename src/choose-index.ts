@@ -11,7 +11,6 @@ import {
   probeCandidates,
 } from './logic/index-choice.ts';
 import type { Interpreter } from './logic/model.ts';
-import { sameVersion } from './logic/names.ts';
 import { certificatesOf } from './logic/pip-settings.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequestedSet } from './logic/requirements.ts';
@@ -170,23 +169,6 @@ function chosen(
     urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
     trust,
   };
-}
-
-/**
- * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
- * does not report that while something else satisfies the request.
- * @returns false when that can't be determined
- */
-export async function isOffered(
-  index: ChosenIndex,
-  world: World,
-  name: string,
-  version: string,
-): Promise<boolean> {
-  const pages = await Promise.all(
-    index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)),
-  );
-  return pages.some((versions) => [...(versions ?? [])].some((each) => sameVersion(each, version)));
 }
 
 /** The first project of the request that applies to this Python. */

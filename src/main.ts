@@ -10,6 +10,7 @@ import { lockFile, pylockFile } from './logic/manifest.ts';
 import { formatState } from './logic/state.ts';
 import { formatReport, formatSummary } from './logic/summary.ts';
 import { webAdapter } from './world/client.ts';
+import { gatewaysAdapter } from './world/gateway.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { lockToolsAdapter } from './world/lock-tools.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     }),
     indexProbe: indexProbe(webAdapter(), environment),
     web: webAdapter(),
+    gateways: gatewaysAdapter(),
     reporter,
     now: () => new Date(),
   });

@@ -20,15 +20,15 @@ import {
 import {
   adviceFor,
   type BuildRequirement,
+  builtWheels,
   errorExcerpt,
-  type FillLog,
   failedRequirement,
   isMirrorFailure,
   isUnreachable,
   parseReport,
+  projectIn,
   type ReportItem,
   readBuildLog,
-  readFillLog,
 } from './logic/pip-output.ts';
 import { breaksSystemPackages, isolatesBuilds } from './logic/pip-settings.ts';
 import {
@@ -38,8 +38,8 @@ import {
   withUserSources,
 } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
-import type { PipResult, World } from './ports.ts';
-import type { FillRun, IndexAccess, Resolver, Run, WheelhouseRun } from './run.ts';
+import type { GatewayFault, PipResult, World } from './ports.ts';
+import type { FillRun, IndexAccess, Run, WheelhouseRun } from './run.ts';
 
 /** pip could not fill the wheelhouse, or the wheelhouse does not satisfy the request. */
 export class FillError extends UserError {
@@ -48,10 +48,16 @@ export class FillError extends UserError {
   /** Whether another index with the same content may do better. */
   readonly maybeIndex: boolean;
 
-  constructor(message: string, output: string, at: Partial<Source> = {}) {
+  /** @param fault what an index did not deliver, if that is known to be the reason */
+  constructor(
+    message: string,
+    output: string,
+    at: Partial<Source> = {},
+    fault?: Pick<GatewayFault, 'kind'>,
+  ) {
     super(message, at);
-    this.unreachable = isUnreachable(output);
-    this.maybeIndex = isMirrorFailure(output);
+    this.unreachable = isUnreachable(output) || fault?.kind === 'down';
+    this.maybeIndex = isMirrorFailure(output) || fault !== undefined;
   }
 }
 
@@ -64,9 +70,18 @@ export async function fetchClosure(
   run: FillRun,
   world: World,
   request: GeneratedRequest,
-): Promise<FillLog> {
-  const { wheelhouse: wheelDir, noDeps } = run;
-  return fetchWheels(run, world, request, { wheelDir, noDeps });
+): Promise<FetchedWheels> {
+  return fetchWheels(run, world, request, { noDeps: run.noDeps });
+}
+
+/** What one `pip wheel` has fetched and built. */
+export interface FetchedWheels {
+  /** Path; contains nothing else. */
+  readonly directory: string;
+  /** Names. */
+  readonly files: readonly string[];
+  /** The names of those that pip has built. */
+  readonly built: ReadonlySet<string>;
 }
 
 /**
@@ -77,28 +92,29 @@ export async function addWheels(
   run: FillRun,
   world: World,
   request: GeneratedRequest,
-): Promise<{ readonly files: readonly string[]; readonly built: ReadonlySet<string> }> {
-  const { wheelhouses } = world;
-  const wheelDir = await wheelhouses.stage(run.workplace);
-  const { built } = await fetchWheels(run, world, request, { wheelDir, noDeps: true });
-  const files = await wheelhouses.list(wheelDir);
-  for (const file of files) await wheelhouses.move(file, wheelDir, run.wheelhouse);
-  return { files, built };
+): Promise<FetchedWheels> {
+  const fetched = await fetchWheels(run, world, request, { noDeps: true });
+  for (const file of fetched.files) {
+    await world.wheelhouses.move(file, fetched.directory, run.wheelhouse);
+  }
+  return fetched;
 }
 
 async function fetchWheels(
   run: FillRun,
   world: World,
   request: GeneratedRequest,
-  options: { readonly wheelDir: string; readonly noDeps: boolean },
-): Promise<FillLog> {
+  { noDeps }: { readonly noDeps: boolean },
+): Promise<FetchedWheels> {
+  const { wheelhouses } = world;
   const { requestFile } = newPaths(run);
-  const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run) });
-  const pip = run.resolver.path;
-  const env = indexEnvironment(run, run);
-  const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env, pip });
-  if (exitCode !== 0) throw fillError(output, request, run.resolver);
-  return readFillLog(output);
+  const directory = await wheelhouses.stage(run.workplace);
+  const usePep517 = usesPep517(run);
+  const args = wheelArgs({ wheelDir: directory, requestFile, noDeps, usePep517 });
+  const options = { requestFile, args, env: indexEnvironment(run, run), access: run };
+  const { exitCode, output } = await runPip(run, world, request, options);
+  if (exitCode !== 0) throw fillError(output, request, run);
+  return { directory, files: await wheelhouses.list(directory), built: builtWheels(output) };
 }
 
 /**
@@ -167,7 +183,7 @@ export async function installProject(
   const env = access
     ? indexEnvironment(run, access)
     : buildEnvironment(request.environment, settings.configured, devNull);
-  const options = { requestFile, args, env, buildLog, pip: access?.resolver.path };
+  const options = { requestFile, args, env, buildLog, access };
   const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
   if (exitCode !== 0) return { state: 'failed', output };
   const [item] = await readReport(world, report, output);
@@ -219,10 +235,12 @@ export function indexEnvironment(
   { request, interpreter }: Run,
   { index, resolver }: IndexAccess,
 ): Record<string, string> {
+  // What the gateway serves never has the same address again, so a cache of it would be of no use.
+  const withoutCache = { PIP_CACHE_DIR: '', PIP_NO_CACHE_DIR: '1' };
   return fillEnvironment(
     request.environment,
     interpreter.pipConfig,
-    { ...index.environment, ...resolver.environment },
+    { ...index.environment, ...resolver.environment, ...withoutCache },
     interpreter.keyring,
   );
 }
@@ -253,18 +271,20 @@ async function runPip(
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly buildLog?: string;
-    readonly pip?: string | undefined;
+    readonly access?: IndexAccess | undefined;
   },
 ): Promise<PipResult> {
-  const { requestFile, args, ...others } = options;
+  const { requestFile, args, access, ...others } = options;
   const generated = new Map([
     [requestFile, request],
     [constraintsFile(run), constraints],
   ]);
   for (const [file, { text }] of generated) await wheelhouses.write(file, text);
-  const rewrite = (line: string): string => withUserSources(line, generated);
+  const rewrite = (line: string): string =>
+    withUserSources(access?.gateway?.shown(line) ?? line, generated);
   const cwd = run.request.workingDirectory;
-  return python.pip(run.interpreter, args, { ...others, cwd, rewrite });
+  const pip = access?.resolver.path;
+  return python.pip(run.interpreter, args, { ...others, cwd, rewrite, pip });
 }
 
 /**
@@ -285,12 +305,25 @@ async function readReport(
 }
 
 /** @param request the request, if the error may be about one of its lines */
-function fillError(output: string, request?: GeneratedRequest, resolver?: Resolver): FillError {
+function fillError(
+  output: string,
+  request?: GeneratedRequest,
+  access?: Pick<IndexAccess, 'gateway' | 'resolver'>,
+): FillError {
   const failed = failedRequirement(output);
   const where = failed ? ` (it failed on ${failed.project})` : '';
+  // pip takes a page that it could not get for one without files, and may go on without it.
+  const fault = access?.gateway?.faults.findLast(
+    ({ file, project }) =>
+      file !== undefined || (failed !== undefined && projectIn(failed.project) === project),
+  );
+  const missing = fault
+    ? ` The index ${fault.index} did not deliver ${fault.file ?? `the page of ${fault.project}`}: ${fault.reason}.`
+    : '';
   return new FillError(
-    `pip could not download or build every wheel${where}. ${adviceFor(output, { releaseAge: resolver?.releaseAge })}\n${errorExcerpt(output)}`,
+    `pip could not download or build every wheel${where}.${missing} ${adviceFor(output, { releaseAge: access?.resolver.releaseAge })}\n${errorExcerpt(output)}`,
     output,
     failed && request ? placeOf(failed, request) : undefined,
+    fault,
   );
 }

@@ -7,6 +7,7 @@ import type { Interpreter, Request } from './logic/model.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequirementFile } from './logic/requirements.ts';
 import type { UvFile } from './logic/uv-settings.ts';
+import type { WebFault } from './logic/web.ts';
 
 /** Stores entries between runs. */
 export interface CacheStore {
@@ -47,8 +48,10 @@ export interface PipResult {
   readonly output: string;
 }
 
-/** What a package depends on, in the words of its metadata. */
+/** What a package is called and depends on, in the words of its metadata. */
 export interface Dependencies {
+  readonly name: string;
+  readonly version: string;
   readonly requires: readonly string[];
   /** The Pythons that it supports, as a version specifier. */
   readonly python: string | undefined;
@@ -87,15 +90,6 @@ export interface Python {
     markers: readonly string[],
     extras?: readonly string[],
   ): Promise<ReadonlyMap<string, boolean>>;
-  /**
-   * Finds the wheels that are in pip's own cache, so that pip built them.
-   * @param directory of pip's cache
-   * @returns their names
-   */
-  cachedBuilds(
-    directory: string,
-    wheels: readonly Pick<Measured, 'file' | 'sha256'>[],
-  ): Promise<ReadonlySet<string>>;
   /** Lists the tags of the wheels that it can install, the best one first. */
   tags(interpreter: Interpreter): Promise<readonly string[]>;
   /**
@@ -353,6 +347,72 @@ export interface WebClient {
   close(): Promise<void>;
 }
 
+/** A wheel on disk that has been verified. */
+export interface FileAtHand {
+  /** Its name. */
+  readonly file: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly path: string;
+}
+
+/** A wheel that was built from an sdist, which stands beside its sdist on the page of the index. */
+export interface BuiltWheel extends FileAtHand {
+  readonly version: string;
+}
+
+export interface GatewayOptions {
+  /** URLs of web servers, with credentials. */
+  readonly indexes: readonly string[];
+  /** Gets pages and files; the gateway closes it. */
+  readonly client: WebClient;
+  /** A directory for what it downloads. */
+  readonly directory: string;
+  /** Files that need not be downloaded. */
+  readonly atHand: readonly FileAtHand[];
+  /** Files that need not be downloaded either; those that it downloads are added. */
+  readonly downloaded: FileAtHand[];
+  /** Whether a wheel may be for this Python; others are not listed. */
+  readonly mayFit: (file: string) => boolean;
+  /** Not with `prefer-binary`: an old built wheel would win over a newer sdist. */
+  readonly built: readonly BuiltWheel[];
+  readonly reporter: Pick<Reporter, 'info'>;
+}
+
+/** What an index did not give to a program that asked for it. */
+export interface GatewayFault {
+  /** Its address, without secrets. */
+  readonly index: string;
+  /** Normalised. */
+  readonly project: string;
+  /** undefined for the project's page. */
+  readonly file: string | undefined;
+  readonly kind: WebFault;
+  /** A few words about "it", without secrets. */
+  readonly reason: string;
+  readonly status: number | undefined;
+}
+
+/** A server on the loopback address that passes on pages and files of indexes. */
+export interface Gateway {
+  /** Its addresses of the indexes, in their order. They contain a secret. */
+  readonly urls: readonly string[];
+  /** In order. */
+  readonly faults: readonly GatewayFault[];
+  /** How many files it has downloaded. */
+  readonly downloads: number;
+  /** Requests the pages of projects that programs are going to ask for. @param names normalised */
+  fetchAhead(names: Iterable<string>): void;
+  /** A text with the addresses of the indexes instead of its own. */
+  shown(text: string): string;
+  close(): Promise<void>;
+}
+
+export interface Gateways {
+  /** Starts a gateway for programs of this machine that know its addresses. */
+  open(options: GatewayOptions): Promise<Gateway>;
+}
+
 /** Queries package indexes, each within a few seconds. */
 export interface IndexProbe {
   /**
@@ -360,15 +420,6 @@ export interface IndexProbe {
    * @param url of the index; may contain credentials
    */
   probe(url: string, project: string, trust: IndexTrust): Promise<Health>;
-  /**
-   * Reads the versions of a project that an index offers from the names of its files.
-   * @returns undefined when that can't be determined
-   */
-  versions(
-    url: string,
-    project: string,
-    trust: IndexTrust,
-  ): Promise<ReadonlySet<string> | undefined>;
 }
 
 /** A file in a directory, with its digest and size. */
@@ -475,6 +526,7 @@ export interface World {
   readonly store: CacheStore;
   readonly indexProbe: IndexProbe;
   readonly web: Web;
+  readonly gateways: Gateways;
   readonly reporter: Reporter;
   readonly now: () => Date;
 }

@@ -2,7 +2,7 @@
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter } from './logic/model.ts';
 import type { Resolved } from './logic/request-file.ts';
-import type { IndexTrust, Measured } from './ports.ts';
+import type { Gateway, IndexTrust, Measured } from './ports.ts';
 import type { KeyedRequest } from './request.ts';
 import type { Timer } from './timer.ts';
 import type { Tools } from './tools.ts';
@@ -39,7 +39,7 @@ export interface ChosenIndex {
    * would hide a refusal as long as those wheels satisfy the request.
    */
   readonly mayOffer: boolean;
-  /** The indexes that list the versions; several when pip merges indexes. */
+  /** The indexes that may be asked; several when pip merges indexes. */
   readonly urls: readonly string[];
   readonly trust: IndexTrust;
   /** Why the index may turn out to be unreachable, when only pip can tell. */
@@ -60,6 +60,8 @@ export interface Resolver {
 /** What a pip needs that may ask an index. */
 export interface IndexAccess {
   readonly index: ChosenIndex;
+  /** Through which it asks the index; undefined when it asks the index itself. */
+  readonly gateway: Gateway | undefined;
   readonly resolver: Resolver;
 }
 

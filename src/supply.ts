@@ -4,11 +4,12 @@
  */
 import { checkIndex, chooseIndex, IndexDown, indexAfterMirror } from './choose-index.ts';
 import { fill } from './fill.ts';
+import { likelyNames, openGateway } from './gateway.ts';
 import { type Change, changeUpon } from './logic/change-entry.ts';
 import { age } from './logic/freshness.ts';
 import { type Manifest, sameWheels } from './logic/manifest.ts';
 import { FillError } from './pip.ts';
-import type { World } from './ports.ts';
+import type { FileAtHand, World } from './ports.ts';
 import { chooseResolver } from './resolver.ts';
 import type { Found, Serving, Usable } from './restore.ts';
 import type { ChosenIndex, Fill, Run } from './run.ts';
@@ -93,13 +94,21 @@ async function fillFromBestIndex(
   found: Found,
 ): Promise<Fill & { readonly index: ChosenIndex }> {
   const base = found.state === 'nothing' ? undefined : found.base;
+  const downloaded: FileAtHand[] = [];
   const fillFrom = (index: ChosenIndex, resume: boolean): Promise<Fill> =>
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
       const effort = base?.manifest.effort ?? 0;
       const earlier = base?.sound ?? [];
-      const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
-      return fill(fillRun, world, { resume, effort });
+      const wheelhouse = found.directory;
+      const opened = await openGateway(run, world, index, { wheelhouse, earlier, downloaded });
+      try {
+        if (run.uv === undefined) opened.gateway?.fetchAhead(likelyNames(run, earlier));
+        const fillRun = { ...run, ...opened, resolver, wheelhouse, earlier };
+        return await fill(fillRun, world, { resume, effort });
+      } finally {
+        await opened.gateway?.close();
+      }
     });
   const index = await chooseIndex(run, world);
   const resolver = await chooseResolver(run, world);

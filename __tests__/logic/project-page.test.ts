@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { offeredVersions, projectFiles } from '../../src/logic/project-page.ts';
+import { versionInFileName } from '../../src/logic/names.ts';
+import { projectFiles } from '../../src/logic/project-page.ts';
 
 const page = 'https://index.example/simple/zope-interface/';
 const versions = (contentType: string, body: string): string[] =>
-  [...offeredVersions(projectFiles(contentType, body, page), 'zope-interface')].sort();
+  projectFiles(contentType, body, page)
+    .flatMap(({ file, yanked }) =>
+      yanked ? [] : (versionInFileName(file, 'zope-interface') ?? []),
+    )
+    .filter((version, index, all) => all.indexOf(version) === index)
+    .sort();
 
 describe('versions on a page', () => {
   test('JSON: a yanked file, with a reason or without, is not offered', () => {

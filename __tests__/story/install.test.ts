@@ -73,13 +73,6 @@ test('a bumped pin downloads exactly one wheel, and the old one is removed at th
   assert.equal(fake.entries().length, 2);
 });
 
-test('after a bumped pin only the new wheel is looked up in the cache of built wheels', async () => {
-  const fake = await filled();
-  fake.lookedUp.length = 0;
-  await fake.run({}, 'app==2.0\n');
-  assert.deepEqual(fake.lookedUp, ['app-2.0-py3-none-any.whl']);
-});
-
 test('unpinned requirements are resolved again in a new period', async () => {
   const fake = await filled('app\n');
   index(fake).projects = { ...projects, base: { '1.0': [], '2.0': [], '3.0': [] } };

@@ -50,8 +50,8 @@ export function fakeIndex(projects: Projects): FakeIndex {
 export interface Fake {
   /** Indexes by URL. */
   readonly indexes: Record<string, FakeIndex>;
-  /** Files that were looked up in pip's cache of built wheels. */
-  readonly lookedUp: string[];
+  /** Files that the gateway need not fetch. */
+  readonly atHand: Set<string>;
   /** URLs of pages that were requested. */
   readonly pages: string[];
   /** Installed packages: name → version. */
@@ -139,7 +139,7 @@ export function fakeWorld(
     },
     indexes: { [indexUrl]: fakeIndex(projects) },
     installed: new Map([['pip', '25.0']]),
-    lookedUp: [],
+    atHand: new Set(),
     pages: [],
     installFails: undefined,
     ...{ said, log, root },
@@ -199,10 +199,21 @@ function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
     indexProbe: {
       probe: async (url) =>
         fake.indexes[url]?.health ?? { state: 'down', reason: 'its host name does not exist' },
-      versions: async (url, project) =>
-        new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
     },
     web: { open: () => fakeClient(fake) },
+    gateways: {
+      async open({ indexes, atHand, downloaded }) {
+        fake.atHand.clear();
+        for (const { file } of [...atHand, ...downloaded]) fake.atHand.add(file);
+        return {
+          urls: indexes,
+          ...{ faults: [], downloads: 0 },
+          fetchAhead() {},
+          shown: (text) => text,
+          close: async () => {},
+        };
+      },
+    },
     reporter,
     now: () => fake.now,
   };
@@ -298,9 +309,9 @@ function fakePython(fake: Fake): Python {
     const lines = [...result].map(([name, version]) => {
       const file = wheelFile(name, version);
       const at = join(optionOf(args, 'wheel-dir'), file);
-      if (existsSync(at)) return `File was already downloaded ${at}`;
       writeFileSync(at, `${name} ${version}`.padEnd(fake.wheelSize));
-      index.fetched.push(file);
+      if (!fake.atHand.has(file)) index.fetched.push(file);
+      fake.atHand.add(file);
       return `Saved ${at}`;
     });
     return { exitCode: 0, output: lines.join('\n') };
@@ -349,12 +360,18 @@ function fakePython(fake: Fake): Python {
     }),
     createVenv: async (made) => made,
     applies: async (_interpreter, markers) => new Map(markers.map((marker) => [marker, true])),
-    cachedBuilds: async (_directory, wheels) => {
-      fake.lookedUp.push(...wheels.map(({ file }) => file));
-      return new Set();
-    },
     tags: async () => ['py3-none-any'],
-    dependencies: async () => [],
+    dependencies: async (_interpreter, _directory, files) =>
+      files.map((file) => {
+        const [name = '', version = ''] = file.split('-');
+        return {
+          name,
+          version,
+          requires: found(name)[version] ?? [],
+          python: undefined,
+          extras: [],
+        };
+      }),
     installed: async () => fake.installed,
     present: async () => [...fake.installed].map((each) => `${each.join('-')}.dist-info`),
     writeStubs: async () => [],

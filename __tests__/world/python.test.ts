@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -59,22 +58,4 @@ test('installed reads projects from the names of their metadata, and the first o
     six: '1.16.0',
     old: '1.0',
   });
-});
-
-test("cachedBuilds finds a wheel in pip's cache by its name and its content", async () => {
-  const cache = join(scratch, 'cache');
-  const file = 'docopt-0.6.2-py2.py3-none-any.whl';
-  write(join(cache, 'wheels', '1a', 'b0', '8c', 'digest', file), 'content');
-  const sha256 = createHash('sha256').update('content').digest('hex');
-  const found = async (...wheels: { file: string; sha256: string }[]): Promise<string[]> => [
-    ...(await adapter.cachedBuilds(cache, wheels)),
-  ];
-  assert.deepEqual(await found({ file, sha256 }), [file]);
-  assert.deepEqual(await found({ file, sha256: '0'.repeat(64) }), []);
-  assert.deepEqual(await found({ file: 'other-1.0-py3-none-any.whl', sha256 }), []);
-  assert.deepEqual(
-    [...(await adapter.cachedBuilds(join(scratch, 'none'), [{ file, sha256 }]))],
-    [],
-  );
-  assert.ok(existsSync(cache));
 });

@@ -1026,6 +1026,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream"
 
 /***/ }),
 
+/***/ 6466:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+
+/***/ }),
+
 /***/ 1692:
 /***/ ((module) => {
 
@@ -12031,8 +12038,8 @@ var logic_source = __nccwpck_require__(5026);
 var logic_targets = __nccwpck_require__(533);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 14 modules
-var install = __nccwpck_require__(1432);
+// EXTERNAL MODULE: ./lib/install.js + 16 modules
+var install = __nccwpck_require__(8659);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -12524,7 +12531,7 @@ async function copyVerified({ directory, wheels }, to, { bundles, wheelhouses })
 
 /***/ }),
 
-/***/ 8360:
+/***/ 3236:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -12549,8 +12556,8 @@ var disk = __nccwpck_require__(6895);
 var python_program = __nccwpck_require__(6045);
 // EXTERNAL MODULE: ./lib/bundle/logic/output.js
 var output = __nccwpck_require__(5816);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
 // EXTERNAL MODULE: external "node:zlib"
 var external_node_zlib_ = __nccwpck_require__(8522);
 // EXTERNAL MODULE: ./node_modules/yazl/index.js
@@ -12572,7 +12579,7 @@ var yazl = __nccwpck_require__(3044);
  */
 async function writeArchive(form, directory, files, to) {
     const content = form === 'zip' ? zip(directory, files) : gzip(tar(directory, files));
-    await (0,external_node_stream_promises_namespaceObject.pipeline)(content, (0,external_node_fs_.createWriteStream)(to, { flags: 'wx' }));
+    await (0,external_node_stream_promises_.pipeline)(content, (0,external_node_fs_.createWriteStream)(to, { flags: 'wx' }));
 }
 function zip(directory, files) {
     const archive = new yazl/* ZipFile */.u();
@@ -12770,17 +12777,14 @@ async function target({ path: place, form }) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   JM: () => (/* binding */ checkIndex),
 /* harmony export */   SK: () => (/* binding */ chooseIndex),
-/* harmony export */   kd: () => (/* binding */ isOffered),
 /* harmony export */   o7: () => (/* binding */ indexAfterMirror),
 /* harmony export */   xn: () => (/* binding */ IndexDown)
 /* harmony export */ });
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4260);
-/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
-/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8829);
-/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8829);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
 /** Chooses the index of a fill. Exactly one index decides, and it is probed before pip runs. */
-
 
 
 
@@ -12853,7 +12857,7 @@ async function candidatesOf(run, world) {
     const project = await projectToProbe(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, request.environment),
+        certificates: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_2__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     const health = async (url) => {
         // Credentials are not sent where pip would not send them.
@@ -12871,12 +12875,12 @@ async function candidatesOf(run, world) {
 /** @param answer of the mirror */
 async function withoutMirror(candidates, world, answer) {
     const { indexes, project } = candidates;
-    const mirror = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.mirror ?? '');
+    const mirror = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(indexes.mirror ?? '');
     if (answer.state === 'refused') {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${mirror} answers ${answer.status}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`);
     }
     const reason = answer.state === 'absent' ? `it answers 404 for ${project}` : answer.reason;
-    world.reporter.warning(`The mirror ${mirror} is not used: ${reason}. Using ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
+    world.reporter.warning(`The mirror ${mirror} is not used: ${reason}. Using ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
     return authoritative(candidates, `the mirror is not healthy: ${reason}`);
 }
 async function authoritative(candidates, why) {
@@ -12887,10 +12891,10 @@ async function authoritative(candidates, why) {
         const advice = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it requires credentials. Set the inputs index-username and index-password';
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
     }
     return {
         ...chosen(candidates, url),
@@ -12903,19 +12907,10 @@ async function authoritative(candidates, why) {
 function chosen({ indexes, trust }, url) {
     return {
         environment: (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, url),
-        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url),
+        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url),
         urls: [url, ...indexes.extra].filter((each) => (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
         trust,
     };
-}
-/**
- * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
- * does not report that while something else satisfies the request.
- * @returns false when that can't be determined
- */
-async function isOffered(index, world, name, version) {
-    const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToProbe(interpreter, requested, world) {
@@ -13196,8 +13191,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 14 modules
-var install = __nccwpck_require__(1432);
+// EXTERNAL MODULE: ./lib/install.js + 16 modules
+var install = __nccwpck_require__(8659);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -13693,14 +13688,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5263);
 /* harmony import */ var _bundle_logic_readme_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6295);
 /* harmony import */ var _bundle_story_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(812);
-/* harmony import */ var _bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8360);
+/* harmony import */ var _bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3236);
 /* harmony import */ var _collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3452);
 /* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1432);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(6131);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8659);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_39__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_39__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_40__ = __nccwpck_require__(7363);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2718);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2059);
@@ -13710,23 +13705,25 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(451);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(5462);
 /* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(8988);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(3411);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(3411);
 /* harmony import */ var _world_client_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(5102);
 /* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(1935);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(8785);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(5638);
-/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(482);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(3826);
-/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(2529);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(806);
+/* harmony import */ var _world_gateway_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(6582);
+/* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(1935);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(8785);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(3826);
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
+
 
 
 
@@ -13771,55 +13768,55 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
 /** Bytes that `install` leaves in the store unless --max-size says otherwise. */
 const defaultMaxSize = 5e9;
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_28__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_29__/* .consoleReporter */ .P)();
 const publishFlags = {
     defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_35__/* .publishHelp */ .F,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_36__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_34__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_35__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_37__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_38__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_34__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_35__/* .installFlags */ .nY)
         .description('Install requirements through a wheelhouse.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .noStoreFlag */ .rv)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_34__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_35__/* .installFlags */ .nY)
         .description("Print the cache key and its restore prefixes, for another CI system's cache.")
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_34__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_35__/* .installFlags */ .nY)
         .description('Explain whether a run would hit or miss, and check what it depends on.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .addInputs */ .j$)(root.command('bundle'), _flags_js__WEBPACK_IMPORTED_MODULE_34__/* .bundleFlags */ .sJ)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .addInputs */ .j$)(root.command('bundle'), _flags_js__WEBPACK_IMPORTED_MODULE_35__/* .bundleFlags */ .sJ)
         .description('Write the wheels and their locks to a directory or an archive, to install offline.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .outputFlag */ .Y0)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .noStoreFlag */ .rv)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .outputFlag */ .Y0)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .jsonFlag */ .hG)())
         .action(bundleCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
         .description('Copy packages and all their dependencies to a private feed.')
         .argument('[packages...]', 'Requirement specifiers, same as --packages.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .jsonFlag */ .hG)())
         .action(publishCommand);
     root
         .command('prune')
         .description('Delete the least recently used wheelhouses.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
@@ -13842,19 +13839,19 @@ async function saveAndPrune(states, store, values, world) {
     if (store === undefined || states.length === 0)
         return;
     const keys = states.map(({ key }) => key);
-    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(store, Number(values['maxSize']), keys);
+    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_37__/* .prune */ .R)(store, Number(values['maxSize']), keys);
 }
 async function bundleCommand(values) {
     const store = optionalStoreOf(values);
     await withHost(async (host) => {
-        const request = (0,_bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadBundleRequest */ .E_)((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .inputsFrom */ .WK)(values), String(values['output']), host);
+        const request = (0,_bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadBundleRequest */ .E_)((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .inputsFrom */ .WK)(values), String(values['output']), host);
         const world = worldOf(host, store ?? noStore);
         const bundling = {
             ...world,
             downloads: (0,_collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadsAdapter */ .$)(reporter, host.environment),
             bundles: (0,_bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__/* .bundlesAdapter */ .j)(host.environment),
         };
-        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, bundling, _version_js__WEBPACK_IMPORTED_MODULE_37__/* .version */ .r);
+        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, bundling, _version_js__WEBPACK_IMPORTED_MODULE_38__/* .version */ .r);
         await saveAndPrune(states, store, values, world);
         const { output, ...contents } = report;
         if (values['json'])
@@ -13901,7 +13898,7 @@ async function keyCommand(values) {
 async function doctorCommand(values) {
     const store = storeOf(values);
     await withWorld(values, store, async (request, world) => {
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_33__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_34__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             printJson({ hit, findings });
@@ -13912,7 +13909,7 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const { entries, freed } = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const { entries, freed } = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_37__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
     const wheelhouses = entries.length === 1 ? 'wheelhouse' : 'wheelhouses';
     printLines([`Deleted ${entries.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(freed)}).`]);
 }
@@ -13925,7 +13922,7 @@ async function publishCommand(packages, values) {
             printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_16__/* .formatPublishReport */ .r2)(report));
     };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .inputsFrom */ .WK)(inputs), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .inputsFrom */ .WK)(inputs), host);
         try {
             print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_17__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_18__/* .publishingWorld */ .s)(request, reporter)));
         }
@@ -13939,20 +13936,21 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_34__/* .inputsFrom */ .WK)(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_35__/* .inputsFrom */ .WK)(values), host);
         await work(request, worldOf(host, store));
     });
 }
 function worldOf(host, store) {
     return {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_27__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_30__/* .uvAdapter */ .t)(reporter),
-        lockTools: (0,_world_lock_tools_js__WEBPACK_IMPORTED_MODULE_24__/* .lockToolsAdapter */ .s)(),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_29__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_31__/* .wheelhousesAdapter */ .S)(),
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_28__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_31__/* .uvAdapter */ .t)(reporter),
+        lockTools: (0,_world_lock_tools_js__WEBPACK_IMPORTED_MODULE_25__/* .lockToolsAdapter */ .s)(),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_30__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_32__/* .wheelhousesAdapter */ .S)(),
         store,
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_25__/* .indexProbe */ .Z)((0,_world_client_js__WEBPACK_IMPORTED_MODULE_22__/* .webAdapter */ .q4)(), host.environment),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_26__/* .indexProbe */ .Z)((0,_world_client_js__WEBPACK_IMPORTED_MODULE_22__/* .webAdapter */ .q4)(), host.environment),
         web: (0,_world_client_js__WEBPACK_IMPORTED_MODULE_22__/* .webAdapter */ .q4)(),
+        gateways: (0,_world_gateway_js__WEBPACK_IMPORTED_MODULE_24__/* .gatewaysAdapter */ .l)(),
         reporter,
         now: () => new Date(),
     };
@@ -13964,13 +13962,13 @@ async function withHost(work) {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_38__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_39__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
     await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_23__/* .discard */ .vf)(temporary);
 }
 function storeOf(values) {
-    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_32__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_33__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
 }
 /** @returns undefined with --no-store */
 function optionalStoreOf(values) {
@@ -13986,10 +13984,10 @@ const noStore = {
     save: async () => 'failed',
 };
 function printLines(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_39__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_40__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function printJson(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_39__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_40__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
@@ -13997,7 +13995,7 @@ function exitCodeOf(error) {
     reporter.error(error);
     return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_12__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_26__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_27__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -14994,7 +14992,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 1432:
+/***/ 8659:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -15026,10 +15024,7 @@ var logic_names = __nccwpck_require__(9882);
 const common = ['--disable-pip-version-check', '--no-input'];
 /** Without the user's settings and without an index. */
 const offline = ['--isolated', '--no-index'];
-/**
- * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
- * chose on the index. See docs/decisions/0002-fill.md.
- */
+/** Fill: gets the wheels of a request, and builds those that have none. See docs/decisions/0002-fill.md. */
 function wheelArgs(options) {
     return [
         'wheel',
@@ -15243,10 +15238,11 @@ class FillError extends errors/* UserError */.yo {
     unreachable;
     /** Whether another index with the same content may do better. */
     maybeIndex;
-    constructor(message, output, at = {}) {
+    /** @param fault what an index did not deliver, if that is known to be the reason */
+    constructor(message, output, at = {}, fault) {
         super(message, at);
-        this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
-        this.maybeIndex = (0,pip_output/* isMirrorFailure */.Gq)(output);
+        this.unreachable = (0,pip_output/* isUnreachable */.R0)(output) || fault?.kind === 'down';
+        this.maybeIndex = (0,pip_output/* isMirrorFailure */.Gq)(output) || fault !== undefined;
     }
 }
 /**
@@ -15255,31 +15251,30 @@ class FillError extends errors/* UserError */.yo {
  * @throws FillError with pip's last words and one sentence of advice
  */
 async function fetchClosure(run, world, request) {
-    const { wheelhouse: wheelDir, noDeps } = run;
-    return fetchWheels(run, world, request, { wheelDir, noDeps });
+    return fetchWheels(run, world, request, { noDeps: run.noDeps });
 }
 /**
  * Fetches or builds the wheels of a request, without dependencies, and adds them to the wheelhouse.
  * @throws FillError with pip's last words and one sentence of advice
  */
 async function addWheels(run, world, request) {
-    const { wheelhouses } = world;
-    const wheelDir = await wheelhouses.stage(run.workplace);
-    const { built } = await fetchWheels(run, world, request, { wheelDir, noDeps: true });
-    const files = await wheelhouses.list(wheelDir);
-    for (const file of files)
-        await wheelhouses.move(file, wheelDir, run.wheelhouse);
-    return { files, built };
+    const fetched = await fetchWheels(run, world, request, { noDeps: true });
+    for (const file of fetched.files) {
+        await world.wheelhouses.move(file, fetched.directory, run.wheelhouse);
+    }
+    return fetched;
 }
-async function fetchWheels(run, world, request, options) {
+async function fetchWheels(run, world, request, { noDeps }) {
+    const { wheelhouses } = world;
     const { requestFile } = newPaths(run);
-    const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run) });
-    const pip = run.resolver.path;
-    const env = indexEnvironment(run, run);
-    const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env, pip });
+    const directory = await wheelhouses.stage(run.workplace);
+    const usePep517 = usesPep517(run);
+    const args = wheelArgs({ wheelDir: directory, requestFile, noDeps, usePep517 });
+    const options = { requestFile, args, env: indexEnvironment(run, run), access: run };
+    const { exitCode, output } = await runPip(run, world, request, options);
     if (exitCode !== 0)
-        throw fillError(output, request, run.resolver);
-    return (0,pip_output/* readFillLog */.EW)(output);
+        throw fillError(output, request, run);
+    return { directory, files: await wheelhouses.list(directory), built: (0,pip_output/* builtWheels */.BT)(output) };
 }
 /**
  * Names what a request installs when nothing but the wheels of the wheelhouse can be found. Asks no
@@ -15320,7 +15315,7 @@ async function installProject(run, world, requirement, { action, access, }) {
     const env = access
         ? indexEnvironment(run, access)
         : (0,logic_environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
-    const options = { requestFile, args, env, buildLog, pip: access?.resolver.path };
+    const options = { requestFile, args, env, buildLog, access };
     const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
     if (exitCode !== 0)
         return { state: 'failed', output };
@@ -15354,7 +15349,9 @@ function installFailure(installer, output, options) {
 }
 /** Returns the environment of a pip that may ask an index. */
 function indexEnvironment({ request, interpreter }, { index, resolver }) {
-    return (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, { ...index.environment, ...resolver.environment }, interpreter.keyring);
+    // What the gateway serves never has the same address again, so a cache of it would be of no use.
+    const withoutCache = { PIP_CACHE_DIR: '', PIP_NO_CACHE_DIR: '1' };
+    return (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, { ...index.environment, ...resolver.environment, ...withoutCache }, interpreter.keyring);
 }
 /** pip before 23.1 runs setup.py directly and fails without setuptools or wheel, unless told otherwise. */
 function usesPep517({ interpreter, resolver }) {
@@ -15371,16 +15368,17 @@ function newPaths({ scratch }) {
 }
 /** Writes a request and runs pip, whose output then names the user's files instead of generated ones. */
 async function runPip(run, { python, wheelhouses }, { request, constraints }, options) {
-    const { requestFile, args, ...others } = options;
+    const { requestFile, args, access, ...others } = options;
     const generated = new Map([
         [requestFile, request],
         [constraintsFile(run), constraints],
     ]);
     for (const [file, { text }] of generated)
         await wheelhouses.write(file, text);
-    const rewrite = (line) => (0,request_file/* withUserSources */._2)(line, generated);
+    const rewrite = (line) => (0,request_file/* withUserSources */._2)(access?.gateway?.shown(line) ?? line, generated);
     const cwd = run.request.workingDirectory;
-    return python.pip(run.interpreter, args, { ...others, cwd, rewrite });
+    const pip = access?.resolver.path;
+    return python.pip(run.interpreter, args, { ...others, cwd, rewrite, pip });
 }
 /**
  * Reads the report of a pip that has succeeded.
@@ -15396,10 +15394,15 @@ async function readReport(world, file, output) {
     }
 }
 /** @param request the request, if the error may be about one of its lines */
-function fillError(output, request, resolver) {
+function fillError(output, request, access) {
     const failed = (0,pip_output/* failedRequirement */.pD)(output);
     const where = failed ? ` (it failed on ${failed.project})` : '';
-    return new FillError(`pip could not download or build every wheel${where}. ${(0,pip_output/* adviceFor */.cp)(output, { releaseAge: resolver?.releaseAge })}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined);
+    // pip takes a page that it could not get for one without files, and may go on without it.
+    const fault = access?.gateway?.faults.findLast(({ file, project }) => file !== undefined || (failed !== undefined && (0,pip_output/* projectIn */.L9)(failed.project) === project));
+    const missing = fault
+        ? ` The index ${fault.index} did not deliver ${fault.file ?? `the page of ${fault.project}`}: ${fault.reason}.`
+        : '';
+    return new FillError(`pip could not download or build every wheel${where}.${missing} ${(0,pip_output/* adviceFor */.cp)(output, { releaseAge: access?.resolver.releaseAge })}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined, fault);
 }
 
 ;// CONCATENATED MODULE: ./lib/local-projects.js
@@ -16023,11 +16026,7 @@ var restore = __nccwpck_require__(6270);
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
 ;// CONCATENATED MODULE: ./lib/gather-with-pip.js
-/**
- * Gathers the closure of a request with pip: pip chooses and builds wheels with the index, then names
- * the exact closure without it.
- */
-
+/** Gathers the closure of a request with pip. */
 
 
 
@@ -16041,6 +16040,7 @@ var choose_index = __nccwpck_require__(8167);
  * @throws FillError with pip's last words and one sentence of advice
  */
 async function gatherWithPip(run, world, { resolved, stubs }) {
+    const { wheelhouses, python } = world;
     const { lines } = run.requested;
     const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), {
         resolved,
@@ -16048,28 +16048,18 @@ async function gatherWithPip(run, world, { resolved, stubs }) {
         hashMode: (0,requirements/* isHashMode */.mD)(lines),
         linksFile: await writeLinks(run, world),
     });
-    const { reused, built } = await fetchClosure(run, world, request);
-    const inRequest = resolved.map(({ url }) => external_node_path_.basename((0,external_node_url_.fileURLToPath)(url)));
-    const chosen = new Set([...reused, ...built, ...inRequest]);
-    const closure = await gather_with_pip_close(run, world, {
-        request: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(run)),
-        stale: run.earlier.map(({ file }) => file).filter((file) => !chosen.has(file)),
-        stubs,
-    });
-    const files = await world.wheelhouses.measure(run.wheelhouse, [...closure.keys()]);
-    const earlier = new Map(run.earlier.map(({ file, sha256 }) => [file, sha256]));
-    const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
-    const unverified = files.filter(({ file, sha256 }) => earlier.get(file) !== sha256);
-    const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
-    return files.flatMap((measured) => {
-        const item = closure.get(measured.file);
-        if (item === undefined)
-            return [];
-        const { writtenName, version, requires } = item;
-        const isBuilt = built.has(measured.file) || cachedBuilds.has(measured.file);
-        return [
-            { ...measured, writtenName, version, requires, origin: isBuilt ? 'built' : 'downloaded' },
-        ];
+    const { directory, files, built } = await fetchClosure(run, world, request);
+    const notInstalled = new Set([...stubs].map((stub) => external_node_path_.basename(stub)));
+    const closure = files.filter((file) => !notInstalled.has(file));
+    const measured = await wheelhouses.measure(directory, closure);
+    const metadata = await python.dependencies(run.interpreter, directory, closure);
+    for (const file of closure)
+        await wheelhouses.move(file, directory, run.wheelhouse);
+    return measured.map((wheel, index) => {
+        const origin = built.has(wheel.file) ? 'built' : 'downloaded';
+        const named = (0,logic_names/* wheelNameParts */.LI)(wheel.file);
+        const { name, version, requires } = metadata[index] ?? { ...named, requires: [] };
+        return { ...wheel, writtenName: name, version, requires, origin };
     });
 }
 /** Writes the page of the files that lock files name. @returns its path, if there are any */
@@ -16083,9 +16073,8 @@ async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
     return file;
 }
 /**
- * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
- * of versions that the index still offers, because pip would not notice that they are gone. With
- * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
+ * Returns the built wheels of pinned versions, which pip takes instead of building again. Those of other
+ * versions stand on the pages of the gateway; without any index they are offered too.
  */
 async function offersOf(run, world) {
     const { index, settings, wheelhouse } = run;
@@ -16093,56 +16082,12 @@ async function offersOf(run, world) {
     if (!index.mayOffer || built.length === 0)
         return [];
     const lines = await (0,lib_request/* applicableRequirements */.CI)(run, world);
-    const offers = built.map(async ({ name, version, sha256, file }) => {
+    const mayOfferAll = index.role === 'none' && !settings.flag('prefer-binary');
+    return built.flatMap(({ name, version, sha256, file }) => {
         const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
-        const mayOffer = isPin ||
-            (!settings.flag('prefer-binary') &&
-                (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
         const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(wheelhouse, file)).href;
-        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
+        return isPin || mayOfferAll ? [{ name, version, sha256, url, isPin }] : [];
     });
-    return (await Promise.all(offers)).flat();
-}
-/**
- * Names the closure of a request in a wheelhouse.
- * @param options.stale wheels to close without, as the index no longer offers them, or offers another
- *   version. Without hashes they count if pip finds no closure otherwise.
- * @param options.stubs paths
- * @returns by file name, without stubs
- */
-async function gather_with_pip_close(run, world, options) {
-    const { wheelhouse } = run;
-    const { wheelhouses } = world;
-    const { request, stale, stubs } = options;
-    const resolve = () => resolveOffline(run, world, request, { installed: 'is ignored' });
-    const aside = await wheelhouses.stage(run.workplace);
-    const moveStale = async (from, to) => {
-        for (const file of stale)
-            await wheelhouses.move(file, from, to);
-    };
-    await moveStale(wheelhouse, aside);
-    const present = await wheelhouses.list(wheelhouse);
-    const items = await resolve()
-        .finally(() => moveStale(aside, wheelhouse))
-        .catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
-        if (error instanceof FillError && mayRetry)
-            return resolve();
-        throw error;
-    });
-    const closure = new Map();
-    for (const item of items) {
-        const source = item.url.startsWith('file:') ? (0,external_node_url_.fileURLToPath)(item.url) : undefined;
-        if (source !== undefined && stubs.has(source))
-            continue;
-        // pip has fetched a wheel again that another one names by its URL.
-        const file = source === undefined ? (0,logic_names/* wheelOf */.J_)(item, present) : external_node_path_.basename(source);
-        if (file === undefined) {
-            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
-        }
-        closure.set(file, item);
-    }
-    return closure;
 }
 
 // EXTERNAL MODULE: ./lib/logic/toml.js + 9 modules
@@ -16801,6 +16746,115 @@ async function describe(run, world, { closure, build, urlWheels }) {
     });
 }
 
+;// CONCATENATED MODULE: ./lib/logic/wheel-tags.js
+/** The platform tags of each system that has a fixed prefix. */
+const prefixes = {
+    linux: /^(?:many|musl)?linux/,
+    macos: /^macosx/,
+    windows: /^win/,
+};
+const linuxMachine = /_(x86_64|aarch64|i686|armv7l|ppc64le|s390x|riscv64)$/;
+const knownMachines = new Set(['x86_64', 'aarch64', 'ppc64le', 's390x', 'riscv64']);
+/**
+ * Whether a wheel may be for a Python. Most pages list more files for other systems and Pythons than
+ * for this one, and pip reads the name of each. What is not known is left to pip: it alone decides.
+ * @param file a valid wheel name
+ */
+function mayFit(file, { implementation, version, os, arch }) {
+    const parts = file.slice(0, -'.whl'.length).split('-');
+    const first = /^\d/.test(parts[2] ?? '') ? 3 : 2;
+    const [pythons, abis, platforms] = parts.slice(first, first + 3).map((part) => part.split('.'));
+    const prefix = prefixes[os];
+    const isPlatform = (tag) => {
+        if (tag === 'any' || prefix === undefined)
+            return true;
+        if (!prefix.test(tag))
+            return false;
+        const [, machine] = os === 'linux' ? (linuxMachine.exec(tag) ?? []) : [];
+        return machine === undefined || machine === arch || !knownMachines.has(arch);
+    };
+    if (platforms !== undefined && !platforms.some(isPlatform))
+        return false;
+    if (implementation !== 'cpython')
+        return true;
+    const [, minor] = version.split('.').map(Number);
+    const isStable = abis?.some((abi) => !/^cp3\d+\w?$/.test(abi)) ?? true;
+    return (pythons?.some((tag) => {
+        const [, digits] = /^cp3(\d+)$/.exec(tag) ?? [];
+        if (digits === undefined)
+            return !/^(?:cp2\d*|pp\d+)$/.test(tag);
+        return Number(digits) === minor || (isStable && Number(digits) < Number(minor));
+    }) ?? true);
+}
+
+;// CONCATENATED MODULE: ./lib/gateway.js
+/** Opens the gateway through which the programs of a fill ask the indexes. */
+
+
+
+
+
+
+
+/**
+ * Opens a gateway to the indexes that a fill uses.
+ * @param options.wheelhouse path of the directory with the `earlier` wheels
+ * @param options.downloaded files from earlier attempts of this run; the new ones are added
+ */
+async function openGateway(run, world, index, options) {
+    const { trust, urls } = index;
+    const { request, interpreter, settings, workplace } = run;
+    const indexes = urls.filter((url) => /^https?:/i.test(url)); // pip reads files itself
+    if (indexes.length === 0)
+        return { index, gateway: undefined };
+    const { environment, workingDirectory: cwd } = request;
+    const { pipConfig, keyring, netrc, executable: python } = interpreter;
+    const isAlways = (0,web/* needsPip */.zg)({
+        indexes,
+        otherCredentials: keyring || netrc,
+        proxy: settings.text('proxy'),
+        clientCertificate: settings.text('client-cert'),
+        environment,
+    });
+    const env = (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, index.environment, keyring);
+    const pip = { use: isAlways ? 'always' : 'fallback', python, cwd, env };
+    const { wheelhouse, earlier, downloaded } = options;
+    const located = ({ file, sha256 }) => ({
+        ...{ file, sha256, path: external_node_path_.join(wheelhouse, file) },
+    });
+    const rules = (0,admission/* hashRules */._)(run.requested.lines, settings.configured);
+    const isOffered = ({ origin, role, url, name }) => origin === 'built' && role === 'runtime' && url === undefined && !rules.neverBuilt(name);
+    const gateway = await world.gateways.open({
+        indexes,
+        client: world.web.open({ indexes, trust, environment, pip }),
+        directory: workplace,
+        atHand: earlier.map(located),
+        downloaded,
+        built: run.settings.flag('prefer-binary')
+            ? []
+            : earlier.filter(isOffered).map(({ version, ...wheel }) => ({ version, ...located(wheel) })),
+        mayFit: (file) => mayFit(file, interpreter),
+        reporter: world.reporter,
+    });
+    const { PIP_INDEX_URL: first = '', PIP_EXTRA_INDEX_URL: extra = '' } = index.environment;
+    const addresses = [first, ...extra.split(' ').filter((url) => url !== '')].map((url) => gateway.urls[indexes.indexOf(url)] ?? url);
+    return {
+        index: {
+            ...index,
+            environment: {
+                ...index.environment,
+                ...(0,logic_environment/* gatewayVariables */.G7)(addresses, environment, settings.configured, external_node_os_.devNull),
+            },
+        },
+        gateway,
+    };
+}
+/** The names of the projects that pip is going to ask for, as far as they are known before. */
+function likelyNames({ requested }, earlier) {
+    const building = requested.projects.flatMap((project) => project.buildRequires);
+    return new Set([...(0,requirements/* indexRequirements */.zM)(requested.lines), ...(0,requirements/* indexRequirementsIn */.SO)(building), ...earlier].map(({ name }) => name));
+}
+
 // EXTERNAL MODULE: ./lib/logic/change-entry.js
 var change_entry = __nccwpck_require__(3385);
 ;// CONCATENATED MODULE: ./lib/resolver.js
@@ -16849,6 +16903,7 @@ async function fetchPip({ request, tools }, { python }) {
  * Supplies a run with a complete wheelhouse: one that was found and serves as it is, one that is
  * filled from an index, or the last good one while no index can be used.
  */
+
 
 
 
@@ -16914,12 +16969,22 @@ async function restoreLastGood({ reporter, wheelhouses, now }, found, message) {
 /** Fills from the healthy index; a mirror that fails meanwhile gives way to its index. */
 async function fillFromBestIndex(run, world, found) {
     const base = found.state === 'nothing' ? undefined : found.base;
+    const downloaded = [];
     const fillFrom = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
         const effort = base?.manifest.effort ?? 0;
         const earlier = base?.sound ?? [];
-        const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
-        return fill(fillRun, world, { resume, effort });
+        const wheelhouse = found.directory;
+        const opened = await openGateway(run, world, index, { wheelhouse, earlier, downloaded });
+        try {
+            if (run.uv === undefined)
+                opened.gateway?.fetchAhead(likelyNames(run, earlier));
+            const fillRun = { ...run, ...opened, resolver, wheelhouse, earlier };
+            return await fill(fillRun, world, { resume, effort });
+        }
+        finally {
+            await opened.gateway?.close();
+        }
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(run, world);
     const resolver = await chooseResolver(run, world);
@@ -17631,6 +17696,7 @@ function digest(parts) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   AF: () => (/* binding */ buildEnvironment),
+/* harmony export */   G7: () => (/* binding */ gatewayVariables),
 /* harmony export */   JK: () => (/* binding */ offlineEnvironment),
 /* harmony export */   b3: () => (/* binding */ fillEnvironment),
 /* harmony export */   cx: () => (/* binding */ environmentForPrograms),
@@ -17705,6 +17771,46 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         // Since 26.2 pip reads index pages from its cache while they are fresh; this disables that.
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
+    };
+}
+/**
+ * Variables for pip, and for the pips that it starts, that make them use a gateway. Replaces those that
+ * name indexes.
+ * @param addresses of the indexes
+ * @param settings pip's effective settings, without requirement files
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
+ */
+function gatewayVariables([first = '', ...extra], environment, settings, nullDevice) {
+    const proxy = settings.get('proxy');
+    const direct = proxy === undefined ? noProxy(environment) : undefined;
+    return {
+        ...(proxy === undefined ? {} : gatewayProxyVariables(proxy, settings, nullDevice)),
+        PIP_INDEX_URL: first,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        NO_PROXY: direct ?? gatewayHost,
+        no_proxy: direct ?? gatewayHost,
+        // An answer takes as long as the download behind it, whose time the client limits.
+        PIP_TIMEOUT: '7200',
+        PIP_DEFAULT_TIMEOUT: '7200',
+    };
+}
+const gatewayHost = '127.0.0.1';
+/** An empty variable in lower case takes back the one in upper case. */
+function noProxy({ no_proxy: lower, NO_PROXY: upper }) {
+    const hosts = lower ?? upper ?? '';
+    return hosts === '' ? gatewayHost : `${hosts},${gatewayHost}`;
+}
+/**
+ * pip's setting `proxy` has no exceptions, unlike the variables. So pip reads no file, gets its
+ * settings as variables, and the proxy as one that other programs know as well.
+ */
+function gatewayProxyVariables(proxy, settings, nullDevice) {
+    const others = [...settings].filter(([name]) => !notForFill.includes(name));
+    return {
+        ...Object.fromEntries(others.map(([name, value]) => [variable(name), value])),
+        PIP_CONFIG_FILE: nullDevice,
+        PIP_PROXY: '', // pip ignores empty variables
+        ...{ http_proxy: proxy, https_proxy: proxy, HTTP_PROXY: proxy, HTTPS_PROXY: proxy },
     };
 }
 /**
@@ -19540,7 +19646,7 @@ function skipSpace(text, at) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   EW: () => (/* binding */ readFillLog),
+/* harmony export */   BT: () => (/* binding */ builtWheels),
 /* harmony export */   Gq: () => (/* binding */ isMirrorFailure),
 /* harmony export */   L9: () => (/* binding */ projectIn),
 /* harmony export */   MM: () => (/* binding */ parseReport),
@@ -19559,18 +19665,14 @@ function skipSpace(text, at) {
 
 
 /**
- * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
- * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
+ * The file names of the wheels that `pip wheel` has built: from pip 22.2 to 26.3 it prints "Created
+ * wheel for NAME: filename=FILE".
  */
-function readFillLog(output) {
-    const filesAfter = (prefix) => new Set(output.split('\n').flatMap((line) => {
-        const [, file = ''] = prefix.exec(line.trim()) ?? [];
+function builtWheels(output) {
+    return new Set(output.split('\n').flatMap((line) => {
+        const [, file = ''] = /^Created wheel for .*?filename=([^ ]*)/.exec(line.trim()) ?? [];
         return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) ? [file] : [];
     }));
-    return {
-        built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
-        reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
-    };
 }
 /**
  * Reads the log of the pips that pip starts to fill its build environments: each ends with
@@ -19645,7 +19747,7 @@ const notFound = /No matching distribution found|Could not find a version|there 
 const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 const advices = [
     [
-        /hash mismatch|DO NOT MATCH THE HASHES/i,
+        /hash mismatch|DO NOT MATCH THE HASHES|SHA-256 is not the expected one/i,
         'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
     ],
     [
@@ -19947,11 +20049,14 @@ function certificatesOf(settings, environment) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   dO: () => (/* binding */ offeredVersions),
+/* harmony export */   Cf: () => (/* binding */ renderPage),
+/* harmony export */   Ml: () => (/* binding */ jsonPage),
+/* harmony export */   cp: () => (/* binding */ usableFiles),
+/* harmony export */   hL: () => (/* binding */ withBuiltWheels),
+/* harmony export */   m_: () => (/* binding */ requiredNames),
 /* harmony export */   x6: () => (/* binding */ projectFiles),
 /* harmony export */   zw: () => (/* binding */ judgePage)
 /* harmony export */ });
-/* unused harmony exports usableFiles, jsonPage, renderPage, withBuiltWheels, requiredNames */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
 
@@ -19985,24 +20090,25 @@ function isHtmlPage(body) {
 /**
  * The files that a page lists.
  * @param url of the page, for relative links
+ * @param isWanted by file name; of big pages, most files may be of no use
  * @throws Error for JSON that is not a project page
  */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that is not yanked. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .versionInFileName */ .Nc)(file, project) ?? []))));
+function projectFiles(contentType, body, url, isWanted = () => true) {
+    return /json/i.test(contentType)
+        ? jsonFiles(body, url, isWanted)
+        : htmlFiles(body, url, isWanted);
 }
 /** PEP 691. */
-function jsonFiles(body, pageUrl) {
+function jsonFiles(body, pageUrl, isWanted) {
     const { files } = JSON.parse(body);
     if (!Array.isArray(files))
         throw new Error('no list of files');
-    return files.map((entry) => {
+    return files.flatMap((entry) => {
         const { filename, url, yanked, size } = entry ?? {};
         if (typeof filename !== 'string' || typeof url !== 'string')
             throw new Error('no name or URL');
+        if (!isWanted(filename))
+            return [];
         const hashes = hashesIn(entry?.['hashes']);
         const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
         return {
@@ -20043,7 +20149,7 @@ const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+
  * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
  * is read twice, so a hostile page takes no longer than an honest one of the same length.
  */
-function htmlFiles(body, pageUrl) {
+function htmlFiles(body, pageUrl, isWanted) {
     const files = [];
     let end = 0;
     const next = (pattern) => {
@@ -20063,7 +20169,7 @@ function htmlFiles(body, pageUrl) {
             }
         }
         const file = linkedFile(attributes, pageUrl);
-        if (file !== undefined)
+        if (file !== undefined && isWanted(file.file))
             files.push(file);
     }
     return files;
@@ -20138,7 +20244,7 @@ function usableFiles(files) {
     const usable = new Map();
     for (const each of files) {
         const { file, url, hashes, metadata } = each;
-        if (usable.has(file) || file.length > longestName || !isDistributionName(file))
+        if (usable.has(file) || file.length > longestName || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isDistributionName */ .I1)(file))
             continue;
         if (!/^https?:/.test(url) || !isHashes(hashes))
             continue;
@@ -20180,8 +20286,8 @@ function withBuiltWheels(files, project, built) {
     const all = new Map(files);
     for (const { file, sha256, version } of built) {
         const sdist = [...files.values()].find((each) => {
-            const own = isSdistName(each.file) ? versionInFileName(each.file, project) : undefined;
-            return own !== undefined && sameVersion(own, version);
+            const own = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isSdistName */ .zz)(each.file) ? (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .versionInFileName */ .Nc)(each.file, project) : undefined;
+            return own !== undefined && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(own, version);
         });
         if (sdist === undefined || all.has(file))
             continue;
@@ -20197,7 +20303,7 @@ function requiredNames(metadata) {
     const [head = ''] = metadata.split(/\r?\n\r?\n/, 1);
     const found = [...head.matchAll(/^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$/gim)];
     const plain = found.filter(([, , rest = '']) => !/;.*\bextra\b/.test(rest));
-    return [...new Set(plain.map(([, name = '']) => normalizeName(name)).filter(isNormalizedName))];
+    return [...new Set(plain.map(([, name = '']) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name)).filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isNormalizedName */ .HG))];
 }
 
 
@@ -27378,6 +27484,328 @@ function unlock(directory) {
 
 /***/ }),
 
+/***/ 6582:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ gatewaysAdapter)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_http__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7067);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
+/* harmony import */ var node_stream_promises__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6466);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9347);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3983);
+/* harmony import */ var _logic_web_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7464);
+/**
+ * An index on the loopback address for the programs of one fill: it passes on the pages and files of
+ * the real indexes. The programs need no credentials, wait for nothing that is known ahead, and get
+ * from disk what is there already.
+ */
+
+
+
+
+
+
+
+
+
+
+/** Requests for pages ahead of time that run at once. */
+const maxAhead = 16;
+/** Wheels that are downloaded ahead of time at once. */
+const maxFilesAhead = 6;
+/** Milliseconds after which a download is mentioned in the log. */
+const longDownload = 10_000;
+function gatewaysAdapter() {
+    return { open: openGateway };
+}
+async function openGateway(options) {
+    const { indexes, client, reporter, downloaded, built, mayFit } = options;
+    const directory = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(options.directory, 'gateway-'));
+    const secret = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(16).toString('hex');
+    const faults = [];
+    const wheels = new Map();
+    for (const each of [...options.atHand, ...downloaded, ...built])
+        wheels.set(`${each.file} ${each.sha256}`, each);
+    const pages = new Map();
+    const files = new Map();
+    const pageQueue = new Queue(maxAhead);
+    const fileQueue = new Queue(maxFilesAhead);
+    let isOpen = true;
+    let downloads = 0;
+    function pageTask(index, project) {
+        return remembered(pages, `${index} ${project}`, () => fetchPage(index, project));
+    }
+    const isUsable = (file) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isDistributionName */ .I1)(file) && (!(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isWheelFileName */ .jh)(file) || mayFit(file));
+    async function fetchPage(index, project) {
+        const { contentType, text, url } = await client.page((0,_logic_web_js__WEBPACK_IMPORTED_MODULE_9__/* .pageUrl */ .fi)(indexes[index] ?? '', project));
+        const health = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .judgePage */ .zw)(200, contentType, text);
+        if (health.state === 'down')
+            throw new _logic_web_js__WEBPACK_IMPORTED_MODULE_9__/* .WebError */ .PH('wrong', health.reason);
+        let listed;
+        try {
+            listed = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .projectFiles */ .x6)(contentType, text, url, isUsable);
+        }
+        catch {
+            throw new _logic_web_js__WEBPACK_IMPORTED_MODULE_9__/* .WebError */ .PH('wrong', 'its answer is not a package index page');
+        }
+        const own = built.filter(({ file }) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .wheelNameParts */ .LI)(file).name === project);
+        const offered = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .withBuiltWheels */ .hL)((0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .usableFiles */ .cp)(listed), project, own);
+        return { files: offered, text: (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .renderPage */ .Cf)(project, offered.values()) };
+    }
+    /** A file, or the metadata of a wheel. */
+    function fileTask(index, project, file, isMetadata) {
+        const name = isMetadata ? `${file.file}.metadata` : file.file;
+        return remembered(files, `${index} ${project} ${name}`, async () => {
+            const present = isMetadata ? undefined : await fileAtHand(file);
+            if (present !== undefined)
+                return present.path;
+            const to = node_path__WEBPACK_IMPORTED_MODULE_4__.join(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'file-')), name);
+            if (isMetadata) {
+                const { sha256 } = typeof file.metadata === 'object' ? file.metadata : {};
+                await client.file(metadataUrl(file.url), to, { sha256, maxBytes: maxMetadata });
+                return to;
+            }
+            const timer = setTimeout(() => {
+                const size = file.size === undefined ? '' : ` (${Math.ceil(file.size / 1e6)} MB)`;
+                reporter.info(`Downloading ${name}${size} from ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(indexes[index] ?? '')} …`);
+            }, longDownload);
+            try {
+                downloads += 1;
+                const { sha256 } = await client.file(file.url, to, { sha256: file.sha256 });
+                if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isWheelFileName */ .jh)(name))
+                    downloaded.push({ file: name, sha256, path: to });
+            }
+            finally {
+                clearTimeout(timer);
+            }
+            return to;
+        });
+    }
+    /** The same file on disk, as far as the page tells: without a hash on the page, by its name. */
+    async function fileAtHand({ file, sha256, hashes }) {
+        if (sha256 !== undefined)
+            return wheels.get(`${file} ${sha256}`);
+        const named = [...wheels.values()].find((each) => each.file === file);
+        const [algorithm] = Object.keys(hashes);
+        if (named === undefined || algorithm === undefined)
+            return named;
+        const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)(algorithm);
+        for await (const chunk of (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createReadStream)(named.path))
+            hash.update(chunk);
+        return hash.digest('hex') === hashes[algorithm] ? named : undefined;
+    }
+    function fetchAhead(names) {
+        for (const project of names) {
+            for (const index of indexes.keys())
+                pageQueue.add(pageTask(index, project));
+        }
+    }
+    async function answer(request, response) {
+        const route = routeOf(request);
+        if (route === undefined)
+            return refuse(response, 404, 'not found');
+        const { index, project, file: name } = route;
+        try {
+            const page = await pageTask(index, project).run();
+            if (name === undefined)
+                return send(response, _logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .jsonPage */ .Ml, page.text);
+            const isMetadata = name.endsWith('.metadata');
+            const file = page.files.get(isMetadata ? name.slice(0, -'.metadata'.length) : name);
+            if (file === undefined || (isMetadata && file.metadata === false)) {
+                return refuse(response, 404, 'not found');
+            }
+            const task = fileTask(index, project, file, isMetadata);
+            const location = await task.run();
+            if (isMetadata)
+                await followMetadata(index, project, file, location);
+            await sendFile(response, location);
+        }
+        catch (error) {
+            if (!(error instanceof _logic_web_js__WEBPACK_IMPORTED_MODULE_9__/* .WebError */ .PH))
+                throw error;
+            if (error.kind !== 'absent' || name !== undefined) {
+                faults.push({
+                    index: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(indexes[index] ?? ''),
+                    ...{ project, file: name, kind: error.kind, reason: error.message, status: error.status },
+                });
+            }
+            refuse(response, statusOf(error), error.message);
+        }
+    }
+    /** A wheel whose metadata is read is likely to be chosen, and so are its dependencies. */
+    async function followMetadata(index, project, file, location) {
+        fileQueue.replace(project, fileTask(index, project, file, false));
+        fetchAhead((0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_7__/* .requiredNames */ .m_)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(location, 'utf8')));
+    }
+    /** @returns undefined for everything that is not a page or a file of an index */
+    function routeOf({ method, url = '', headers }) {
+        if ((method !== 'GET' && method !== 'HEAD') || headers.host !== host)
+            return undefined;
+        const [, given = '', index = '', project = '', file, ...others] = url.split('/');
+        const isOurs = given.length === secret.length && (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.timingSafeEqual)(Buffer.from(given), Buffer.from(secret));
+        if (!isOurs || !/^\d{1,4}$/.test(index) || Number(index) >= indexes.length)
+            return undefined;
+        if (others.length > 0 || !(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isNormalizedName */ .HG)((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(project)))
+            return undefined;
+        if (file === undefined)
+            return undefined;
+        const name = decoded(file);
+        return {
+            index: Number(index),
+            project: (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(project),
+            file: name === '' ? undefined : name,
+        };
+    }
+    const server = (0,node_http__WEBPACK_IMPORTED_MODULE_3__.createServer)((request, response) => {
+        answer(request, response).catch((error) => response.destroy(error));
+    });
+    server.requestTimeout = 0;
+    await new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', resolve);
+    });
+    const host = `127.0.0.1:${server.address().port}`;
+    const base = `http://${host}/${secret}/`;
+    return {
+        urls: Array.from(indexes, (_url, index) => `${base}${index}/`),
+        faults,
+        get downloads() {
+            return downloads;
+        },
+        fetchAhead,
+        shown(text) {
+            return text.split(base).reduce((before, after) => {
+                const [whole = '', number = ''] = /^(\d+)\//.exec(after) ?? [];
+                const index = indexes[Number(number)];
+                if (index === undefined)
+                    return `${before}${after}`;
+                return `${before}${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(index).replace(/\/*$/, '/')}${after.slice(whole.length)}`;
+            });
+        },
+        async close() {
+            if (!isOpen)
+                return;
+            isOpen = false;
+            pageQueue.clear();
+            fileQueue.clear();
+            server.close();
+            server.closeAllConnections();
+            await client.close();
+        },
+    };
+}
+/** Bytes. */
+const maxMetadata = 16 * 1024 * 1024;
+/** PEP 658 appends to the path; a query may follow it. */
+function metadataUrl(file) {
+    const url = new URL(file);
+    url.pathname += '.metadata';
+    return url.href;
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+const unprocessable = 422;
+/** Of the codes for faults of servers, this is one that no pip (22.2 to 26.3) tries again. */
+const gatewayTimeout = 504;
+function statusOf({ kind, status }) {
+    if (kind === 'absent')
+        return 404;
+    if (kind === 'wrong' || kind === 'too large')
+        return unprocessable;
+    return kind === 'refused' && status !== undefined ? status : gatewayTimeout;
+}
+/** pip shows the reason instead of the usual name of the status. */
+function refuse(response, status, reason) {
+    response.statusMessage = reason.replace(/[^\x20-\x7e]/g, '?');
+    response.writeHead(status, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
+    response.end(`${reason}\n`);
+}
+function send(response, contentType, text) {
+    response.writeHead(200, {
+        'content-type': contentType,
+        'content-length': Buffer.byteLength(text),
+        'cache-control': 'no-store',
+    });
+    response.end(text);
+}
+async function sendFile(response, file) {
+    const { size } = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(file);
+    response.writeHead(200, {
+        'content-type': 'application/octet-stream',
+        'content-length': size,
+        'cache-control': 'no-store',
+    });
+    if (response.req.method === 'HEAD')
+        response.end();
+    // A client may go away.
+    else
+        await (0,node_stream_promises__WEBPACK_IMPORTED_MODULE_5__.pipeline)((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createReadStream)(file, { highWaterMark: 1 << 20 }), response).catch(() => { });
+}
+function remembered(tasks, key, work) {
+    const known = tasks.get(key);
+    if (known !== undefined)
+        return known;
+    let result;
+    const task = {
+        run() {
+            result ??= work();
+            return result;
+        },
+    };
+    tasks.set(key, task);
+    return task;
+}
+/** Runs tasks ahead of time, a few at once. What fails is said to whoever needs it. */
+class Queue {
+    #limit;
+    #waiting = new Map();
+    #running = 0;
+    constructor(limit) {
+        this.#limit = limit;
+    }
+    add(task) {
+        this.replace(task, task);
+    }
+    /** Adds a task instead of the one with the same key, if that has not begun. */
+    replace(key, task) {
+        this.#waiting.set(key, task);
+        this.#next();
+    }
+    clear() {
+        this.#waiting.clear();
+    }
+    #next() {
+        for (const [key, task] of this.#waiting) {
+            if (this.#running >= this.#limit)
+                return;
+            this.#waiting.delete(key);
+            this.#running += 1;
+            void task
+                .run()
+                .catch(() => { })
+                .finally(() => {
+                this.#running -= 1;
+                this.#next();
+            });
+        }
+    }
+}
+
+
+/***/ }),
+
 /***/ 1935:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -27449,22 +27877,14 @@ const timeLimit = 3000;
 const probing = { timeLimit, attempts: 2, sample: 64 * 1024 };
 /** @param environment variables that name proxies */
 function indexProbe(web, environment) {
-    async function page(index, project, trust, options) {
-        const client = web.open({ indexes: [index], trust, environment });
-        try {
-            return await client.page((0,_logic_web_js__WEBPACK_IMPORTED_MODULE_1__/* .pageUrl */ .fi)(index, project), options);
-        }
-        finally {
-            await client.close();
-        }
-    }
     return {
         async probe(url, project, trust) {
             // An index behind file: or another scheme that pip knows has no server that could be down.
             if (!/^https?:/i.test(url))
                 return { state: 'healthy' };
+            const client = web.open({ indexes: [url], trust, environment });
             try {
-                const { contentType, text } = await page(url, project, trust, probing);
+                const { contentType, text } = await client.page((0,_logic_web_js__WEBPACK_IMPORTED_MODULE_1__/* .pageUrl */ .fi)(url, project), probing);
                 return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .judgePage */ .zw)(200, contentType, text);
             }
             catch (error) {
@@ -27472,16 +27892,8 @@ function indexProbe(web, environment) {
                     return healthOf(error);
                 throw error;
             }
-        },
-        async versions(url, project, trust) {
-            if (!/^https?:/i.test(url))
-                return undefined;
-            try {
-                const found = await page(url, project, trust, { timeLimit, attempts: 1 });
-                return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .offeredVersions */ .dO)((0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .projectFiles */ .x6)(found.contentType, found.text, found.url), project);
-            }
-            catch {
-                return undefined;
+            finally {
+                await client.close();
             }
         },
     };
@@ -27793,7 +28205,7 @@ async function answer({ executable }, program, question, options) {
 }
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 const texts = {
-  "dependencies": "\"\"\"Prints, as JSON, what wheels depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
+  "dependencies": "\"\"\"Prints, as JSON, what wheels are called and depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{name, version, requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'name': (values('Name') or [''])[0],\n        'version': (values('Version') or [''])[0],\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
@@ -27853,7 +28265,6 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         installed,
         present,
-        cachedBuilds,
         async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
             const temporary = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
@@ -28025,23 +28436,6 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     const searchPath = [sitePackages];
     const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
     return { ...interpreter, ...own };
-}
-/** pip caches the wheels that it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
-async function cachedBuilds(directory, wheels) {
-    const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
-    const found = new Set();
-    const places = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, 'wheels'), {
-        recursive: true,
-        withFileTypes: true,
-    }).catch(() => []);
-    for (const { name, parentPath } of places) {
-        if (!digests.has(name))
-            continue;
-        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parentPath, name)).catch(() => undefined);
-        if (digest === digests.get(name))
-            found.add(name);
-    }
-    return found;
 }
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;

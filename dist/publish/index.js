@@ -267,24 +267,25 @@ function isHtmlPage(body) {
 /**
  * The files that a page lists.
  * @param url of the page, for relative links
+ * @param isWanted by file name; of big pages, most files may be of no use
  * @throws Error for JSON that is not a project page
  */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that is not yanked. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
+function projectFiles(contentType, body, url, isWanted = () => true) {
+    return /json/i.test(contentType)
+        ? jsonFiles(body, url, isWanted)
+        : htmlFiles(body, url, isWanted);
 }
 /** PEP 691. */
-function jsonFiles(body, pageUrl) {
+function jsonFiles(body, pageUrl, isWanted) {
     const { files } = JSON.parse(body);
     if (!Array.isArray(files))
         throw new Error('no list of files');
-    return files.map((entry) => {
+    return files.flatMap((entry) => {
         const { filename, url, yanked, size } = entry ?? {};
         if (typeof filename !== 'string' || typeof url !== 'string')
             throw new Error('no name or URL');
+        if (!isWanted(filename))
+            return [];
         const hashes = hashesIn(entry?.['hashes']);
         const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
         return {
@@ -325,7 +326,7 @@ const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+
  * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
  * is read twice, so a hostile page takes no longer than an honest one of the same length.
  */
-function htmlFiles(body, pageUrl) {
+function htmlFiles(body, pageUrl, isWanted) {
     const files = [];
     let end = 0;
     const next = (pattern) => {
@@ -345,7 +346,7 @@ function htmlFiles(body, pageUrl) {
             }
         }
         const file = linkedFile(attributes, pageUrl);
-        if (file !== undefined)
+        if (file !== undefined && isWanted(file.file))
             files.push(file);
     }
     return files;
@@ -585,7 +586,7 @@ function digest(parts) {
 /* harmony export */   cx: () => (/* binding */ environmentForPrograms),
 /* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
-/* unused harmony exports uvEnvironment, proxyVariables, offlineEnvironment, buildEnvironment */
+/* unused harmony exports gatewayVariables, uvEnvironment, proxyVariables, offlineEnvironment, buildEnvironment */
 /** The environment variables of pip's runs: only the fill gets index settings and credentials. */
 /**
  * Variables that no other program may see:
@@ -653,6 +654,46 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         // Since 26.2 pip reads index pages from its cache while they are fresh; this disables that.
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
+    };
+}
+/**
+ * Variables for pip, and for the pips that it starts, that make them use a gateway. Replaces those that
+ * name indexes.
+ * @param addresses of the indexes
+ * @param settings pip's effective settings, without requirement files
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
+ */
+function gatewayVariables([first = '', ...extra], environment, settings, nullDevice) {
+    const proxy = settings.get('proxy');
+    const direct = proxy === undefined ? noProxy(environment) : undefined;
+    return {
+        ...(proxy === undefined ? {} : gatewayProxyVariables(proxy, settings, nullDevice)),
+        PIP_INDEX_URL: first,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        NO_PROXY: direct ?? gatewayHost,
+        no_proxy: direct ?? gatewayHost,
+        // An answer takes as long as the download behind it, whose time the client limits.
+        PIP_TIMEOUT: '7200',
+        PIP_DEFAULT_TIMEOUT: '7200',
+    };
+}
+const gatewayHost = '127.0.0.1';
+/** An empty variable in lower case takes back the one in upper case. */
+function noProxy({ no_proxy: lower, NO_PROXY: upper }) {
+    const hosts = lower ?? upper ?? '';
+    return hosts === '' ? gatewayHost : `${hosts},${gatewayHost}`;
+}
+/**
+ * pip's setting `proxy` has no exceptions, unlike the variables. So pip reads no file, gets its
+ * settings as variables, and the proxy as one that other programs know as well.
+ */
+function gatewayProxyVariables(proxy, settings, nullDevice) {
+    const others = [...settings].filter(([name]) => !notForFill.includes(name));
+    return {
+        ...Object.fromEntries(others.map(([name, value]) => [variable(name), value])),
+        PIP_CONFIG_FILE: nullDevice,
+        PIP_PROXY: '', // pip ignores empty variables
+        ...{ http_proxy: proxy, https_proxy: proxy, HTTP_PROXY: proxy, HTTPS_PROXY: proxy },
     };
 }
 /**
@@ -1341,25 +1382,21 @@ function isWithin(directory, file) {
 /* harmony export */   MS: () => (/* binding */ errorExcerpt),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, unmetRequirements, requiredPython, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
+/* unused harmony exports builtWheels, readBuildLog, parseReport, isUnreachable, unmetRequirements, requiredPython, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** The output of pip: what happened, and what to do about an error. */
 
 
 /**
- * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
- * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
+ * The file names of the wheels that `pip wheel` has built: from pip 22.2 to 26.3 it prints "Created
+ * wheel for NAME: filename=FILE".
  */
-function readFillLog(output) {
-    const filesAfter = (prefix) => new Set(output.split('\n').flatMap((line) => {
-        const [, file = ''] = prefix.exec(line.trim()) ?? [];
+function builtWheels(output) {
+    return new Set(output.split('\n').flatMap((line) => {
+        const [, file = ''] = /^Created wheel for .*?filename=([^ ]*)/.exec(line.trim()) ?? [];
         return isWheelFileName(file) ? [file] : [];
     }));
-    return {
-        built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
-        reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
-    };
 }
 /**
  * Reads the log of the pips that pip starts to fill its build environments: each ends with
@@ -1434,7 +1471,7 @@ const notFound = /No matching distribution found|Could not find a version|there 
 const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 const advices = [
     [
-        /hash mismatch|DO NOT MATCH THE HASHES/i,
+        /hash mismatch|DO NOT MATCH THE HASHES|SHA-256 is not the expected one/i,
         'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
     ],
     [
@@ -8236,7 +8273,7 @@ async function answer({ executable }, program, question, options) {
 }
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 const texts = {
-  "dependencies": "\"\"\"Prints, as JSON, what wheels depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
+  "dependencies": "\"\"\"Prints, as JSON, what wheels are called and depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{name, version, requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'name': (values('Name') or [''])[0],\n        'version': (values('Version') or [''])[0],\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
@@ -8275,7 +8312,6 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         installed,
         present,
-        cachedBuilds,
         async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
             const temporary = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
@@ -8447,23 +8483,6 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     const searchPath = [sitePackages];
     const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
     return { ...interpreter, ...own };
-}
-/** pip caches the wheels that it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
-async function cachedBuilds(directory, wheels) {
-    const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
-    const found = new Set();
-    const places = await (0,promises_namespaceObject.readdir)(external_node_path_.join(directory, 'wheels'), {
-        recursive: true,
-        withFileTypes: true,
-    }).catch(() => []);
-    for (const { name, parentPath } of places) {
-        if (!digests.has(name))
-            continue;
-        const digest = await fileSha256(external_node_path_.join(parentPath, name)).catch(() => undefined);
-        if (digest === digests.get(name))
-            found.add(name);
-    }
-    return found;
 }
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;

@@ -35,6 +35,7 @@ import { Tools } from '../tools.ts';
 import { version } from '../version.ts';
 import { webAdapter } from '../world/client.ts';
 import { discard, untilExit } from '../world/disk.ts';
+import { gatewaysAdapter } from '../world/gateway.ts';
 import { lockToolsAdapter } from '../world/lock-tools.ts';
 import { indexProbe } from '../world/package-index.ts';
 import { endOnSignals } from '../world/process.ts';
@@ -261,6 +262,7 @@ function worldOf(host: Host, store: CacheStore): World {
     store,
     indexProbe: indexProbe(webAdapter(), host.environment),
     web: webAdapter(),
+    gateways: gatewaysAdapter(),
     reporter,
     now: () => new Date(),
   };

@@ -90,6 +90,59 @@ export function fillEnvironment(
 }
 
 /**
+ * Variables for pip, and for the pips that it starts, that make them use a gateway. Replaces those that
+ * name indexes.
+ * @param addresses of the indexes
+ * @param settings pip's effective settings, without requirement files
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
+ */
+export function gatewayVariables(
+  [first = '', ...extra]: readonly string[],
+  environment: Environment,
+  settings: ReadonlyMap<string, string>,
+  nullDevice: string,
+): Record<string, string> {
+  const proxy = settings.get('proxy');
+  const direct = proxy === undefined ? noProxy(environment) : undefined;
+  return {
+    ...(proxy === undefined ? {} : gatewayProxyVariables(proxy, settings, nullDevice)),
+    PIP_INDEX_URL: first,
+    ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+    NO_PROXY: direct ?? gatewayHost,
+    no_proxy: direct ?? gatewayHost,
+    // An answer takes as long as the download behind it, whose time the client limits.
+    PIP_TIMEOUT: '7200',
+    PIP_DEFAULT_TIMEOUT: '7200',
+  };
+}
+
+const gatewayHost = '127.0.0.1';
+
+/** An empty variable in lower case takes back the one in upper case. */
+function noProxy({ no_proxy: lower, NO_PROXY: upper }: Environment): string {
+  const hosts = lower ?? upper ?? '';
+  return hosts === '' ? gatewayHost : `${hosts},${gatewayHost}`;
+}
+
+/**
+ * pip's setting `proxy` has no exceptions, unlike the variables. So pip reads no file, gets its
+ * settings as variables, and the proxy as one that other programs know as well.
+ */
+function gatewayProxyVariables(
+  proxy: string,
+  settings: ReadonlyMap<string, string>,
+  nullDevice: string,
+): Record<string, string> {
+  const others = [...settings].filter(([name]) => !notForFill.includes(name));
+  return {
+    ...Object.fromEntries(others.map(([name, value]) => [variable(name), value])),
+    PIP_CONFIG_FILE: nullDevice,
+    PIP_PROXY: '', // pip ignores empty variables
+    ...{ http_proxy: proxy, https_proxy: proxy, HTTP_PROXY: proxy, HTTPS_PROXY: proxy },
+  };
+}
+
+/**
  * uv's variables that this program decides: where uv runs and keeps files, its configuration, its
  * indexes. Credentials for uploads are for no other command.
  */

@@ -5,10 +5,7 @@ const common = ['--disable-pip-version-check', '--no-input'];
 /** Without the user's settings and without an index. */
 const offline = ['--isolated', '--no-index'];
 
-/**
- * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
- * chose on the index. See docs/decisions/0002-fill.md.
- */
+/** Fill: gets the wheels of a request, and builds those that have none. See docs/decisions/0002-fill.md. */
 export function wheelArgs(options: {
   readonly wheelDir: string;
   readonly requestFile: string;

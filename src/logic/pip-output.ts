@@ -2,30 +2,17 @@
 import { isWheelFileName, normalizeName, sameVersion } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
-/** The wheels of one run of `pip wheel`. */
-export interface FillLog {
-  /** File names of the wheels that it built. */
-  readonly built: ReadonlySet<string>;
-  /** File names of the wheels in the wheelhouse that it chose again. */
-  readonly reused: ReadonlySet<string>;
-}
-
 /**
- * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
- * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
+ * The file names of the wheels that `pip wheel` has built: from pip 22.2 to 26.3 it prints "Created
+ * wheel for NAME: filename=FILE".
  */
-export function readFillLog(output: string): FillLog {
-  const filesAfter = (prefix: RegExp): Set<string> =>
-    new Set(
-      output.split('\n').flatMap((line) => {
-        const [, file = ''] = prefix.exec(line.trim()) ?? [];
-        return isWheelFileName(file) ? [file] : [];
-      }),
-    );
-  return {
-    built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
-    reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
-  };
+export function builtWheels(output: string): Set<string> {
+  return new Set(
+    output.split('\n').flatMap((line) => {
+      const [, file = ''] = /^Created wheel for .*?filename=([^ ]*)/.exec(line.trim()) ?? [];
+      return isWheelFileName(file) ? [file] : [];
+    }),
+  );
 }
 
 /** A project in a build environment. */
@@ -137,7 +124,7 @@ const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .
 
 const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
-    /hash mismatch|DO NOT MATCH THE HASHES/i,
+    /hash mismatch|DO NOT MATCH THE HASHES|SHA-256 is not the expected one/i,
     'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
   ],
   [

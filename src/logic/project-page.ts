@@ -81,26 +81,32 @@ function isHtmlPage(body: string): boolean {
 /**
  * The files that a page lists.
  * @param url of the page, for relative links
+ * @param isWanted by file name; of big pages, most files may be of no use
  * @throws Error for JSON that is not a project page
  */
-export function projectFiles(contentType: string, body: string, url: string): ListedFile[] {
-  return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-
-/** The versions that a project's page offers: those with a file that is not yanked. */
-export function offeredVersions(files: readonly ProjectFile[], project: string): Set<string> {
-  return new Set(
-    files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))),
-  );
+export function projectFiles(
+  contentType: string,
+  body: string,
+  url: string,
+  isWanted: (file: string) => boolean = () => true,
+): ListedFile[] {
+  return /json/i.test(contentType)
+    ? jsonFiles(body, url, isWanted)
+    : htmlFiles(body, url, isWanted);
 }
 
 /** PEP 691. */
-function jsonFiles(body: string, pageUrl: string): ListedFile[] {
+function jsonFiles(
+  body: string,
+  pageUrl: string,
+  isWanted: (file: string) => boolean,
+): ListedFile[] {
   const { files } = JSON.parse(body) as { files: unknown };
   if (!Array.isArray(files)) throw new Error('no list of files');
-  return files.map((entry: Record<string, unknown> | null) => {
+  return files.flatMap((entry: Record<string, unknown> | null) => {
     const { filename, url, yanked, size } = entry ?? {};
     if (typeof filename !== 'string' || typeof url !== 'string') throw new Error('no name or URL');
+    if (!isWanted(filename)) return [];
     const hashes = hashesIn(entry?.['hashes']);
     const metadata = entry?.['core-metadata'] ?? entry?.['dist-info-metadata'];
     return {
@@ -147,7 +153,11 @@ const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+
  * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
  * is read twice, so a hostile page takes no longer than an honest one of the same length.
  */
-function htmlFiles(body: string, pageUrl: string): ListedFile[] {
+function htmlFiles(
+  body: string,
+  pageUrl: string,
+  isWanted: (file: string) => boolean,
+): ListedFile[] {
   const files: ListedFile[] = [];
   let end = 0;
   const next = (pattern: RegExp): RegExpExecArray | null => {
@@ -166,7 +176,7 @@ function htmlFiles(body: string, pageUrl: string): ListedFile[] {
       }
     }
     const file = linkedFile(attributes, pageUrl);
-    if (file !== undefined) files.push(file);
+    if (file !== undefined && isWanted(file.file)) files.push(file);
   }
   return files;
 }

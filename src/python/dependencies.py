@@ -1,7 +1,7 @@
-"""Prints, as JSON, what wheels depend on. Runs none of their code.
+"""Prints, as JSON, what wheels are called and depend on. Runs none of their code.
 
 Takes a JSON object {directory, files} on standard input; prints a list with one item per file:
-{requires, python, extras}, or null for a file whose metadata can't be read.
+{name, version, requires, python, extras}, or null for a file whose metadata can't be read.
 """
 
 import json
@@ -38,6 +38,8 @@ def describe(path):
         return [str(value) for value in headers.get_all(name, [])]
 
     return {
+        'name': (values('Name') or [''])[0],
+        'version': (values('Version') or [''])[0],
         'requires': values('Requires-Dist'),
         'python': (values('Requires-Python') or [None])[0],
         'extras': values('Provides-Extra'),

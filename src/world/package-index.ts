@@ -1,7 +1,7 @@
 /** Requests project pages from a package index, with limits that keep a job from waiting. */
-import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
+import { type Health, judgePage } from '../logic/project-page.ts';
 import { pageUrl, WebError } from '../logic/web.ts';
-import type { IndexProbe, IndexTrust, PageOptions, Web, WebPage } from '../ports.ts';
+import type { IndexProbe, PageOptions, Web } from '../ports.ts';
 
 /** Milliseconds for one attempt, including redirects. */
 const timeLimit = 3000;
@@ -9,39 +9,19 @@ const probing: PageOptions = { timeLimit, attempts: 2, sample: 64 * 1024 };
 
 /** @param environment variables that name proxies */
 export function indexProbe(web: Web, environment: Readonly<Record<string, string>>): IndexProbe {
-  async function page(
-    index: string,
-    project: string,
-    trust: IndexTrust,
-    options: PageOptions,
-  ): Promise<WebPage> {
-    const client = web.open({ indexes: [index], trust, environment });
-    try {
-      return await client.page(pageUrl(index, project), options);
-    } finally {
-      await client.close();
-    }
-  }
-
   return {
     async probe(url, project, trust): Promise<Health> {
       // An index behind file: or another scheme that pip knows has no server that could be down.
       if (!/^https?:/i.test(url)) return { state: 'healthy' };
+      const client = web.open({ indexes: [url], trust, environment });
       try {
-        const { contentType, text } = await page(url, project, trust, probing);
+        const { contentType, text } = await client.page(pageUrl(url, project), probing);
         return judgePage(200, contentType, text);
       } catch (error) {
         if (error instanceof WebError) return healthOf(error);
         throw error;
-      }
-    },
-    async versions(url, project, trust) {
-      if (!/^https?:/i.test(url)) return undefined;
-      try {
-        const found = await page(url, project, trust, { timeLimit, attempts: 1 });
-        return offeredVersions(projectFiles(found.contentType, found.text, found.url), project);
-      } catch {
-        return undefined;
+      } finally {
+        await client.close();
       }
     },
   };

@@ -9,8 +9,8 @@ import { UserError } from '../logic/errors.ts';
 import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
-import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
-import { discard, fileSha256, release, temporaryDirectory, untilExit } from './disk.ts';
+import type { PipResult, Python, Reporter } from '../ports.ts';
+import { discard, release, temporaryDirectory, untilExit } from './disk.ts';
 import { type Finished, run } from './process.ts';
 import { answer, asciiJson, runProgram } from './python-program.ts';
 
@@ -26,7 +26,6 @@ export function pythonAdapter(
     createVenv,
     installed,
     present,
-    cachedBuilds,
     async pip(interpreter, args, { env, buildLog, pip, ...options }) {
       // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
@@ -59,7 +58,13 @@ export function pythonAdapter(
       if (files.length === 0) return [];
       const job = { directory, files };
       const options = { env: environment };
-      type Found = { requires: string[]; python: string | null; extras: string[] } | null;
+      type Found = {
+        name: string;
+        version: string;
+        requires: string[];
+        python: string | null;
+        extras: string[];
+      } | null;
       const found = await answer<Found[]>(interpreter, 'dependencies', job, options);
       return files.map((_file, position) => {
         const each = found?.[position];
@@ -225,25 +230,6 @@ async function withCopiedPip(
   const searchPath = [sitePackages];
   const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
   return { ...interpreter, ...own };
-}
-
-/** pip caches the wheels that it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
-async function cachedBuilds(
-  directory: string,
-  wheels: readonly Pick<Measured, 'file' | 'sha256'>[],
-): Promise<ReadonlySet<string>> {
-  const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
-  const found = new Set<string>();
-  const places = await readdir(path.join(directory, 'wheels'), {
-    recursive: true,
-    withFileTypes: true,
-  }).catch(() => []);
-  for (const { name, parentPath } of places) {
-    if (!digests.has(name)) continue;
-    const digest = await fileSha256(path.join(parentPath, name)).catch(() => undefined);
-    if (digest === digests.get(name)) found.add(name);
-  }
-  return found;
 }
 
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
