@@ -303,6 +303,8 @@ export interface PageOptions {
   readonly sample?: number;
   /** How often it is tried. */
   readonly attempts?: number;
+  /** A redirect to another origin is not followed: a ForeignRedirect is thrown. */
+  readonly stayAtOrigin?: boolean;
   /** Milliseconds for one attempt, from the connection to the last byte. */
   readonly timeLimit?: number;
 }

@@ -77,7 +77,6 @@ describe('metadata of files', () => {
 for (const version of pipVersions) {
   test(`pip ${version} gets pages and files of an index`, async () => {
     const python = interpreter(version, `pip-${version}`);
-    const directory = mkdtempSync(join(place, 'pages-'));
     const local = mkdtempSync(join(place, 'index-'));
     writeFileSync(join(local, 'index.html'), '<a href="alpha-1.0.tar.gz">alpha</a>');
     const access = {
@@ -92,7 +91,7 @@ for (const version of pipVersions) {
         'http://127.0.0.1:9/simple/x/',
         `file://${local}/`,
       ],
-      { ...access, directory },
+      access,
     );
     assert.deepEqual(
       pages.map(({ status }) => status),

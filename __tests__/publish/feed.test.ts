@@ -14,7 +14,14 @@ import { digit, file } from './files.ts';
 describe('readAnswer', () => {
   const page = 'https://feed.example/simple/beta/';
   const json = 'application/vnd.pypi.simple.v1+json';
-  const listed = (type: string, body: string): ProjectAnswer => readAnswer(200, type, body, page);
+  const listed = (type: string, body: string) => {
+    const answer = readAnswer(200, type, body, page);
+    if (answer.state !== 'listed') return answer;
+    const files = answer.files.map(({ file: name, url, sha256, yanked }) => {
+      return { file: name, url, sha256, yanked };
+    });
+    return { state: answer.state, files };
+  };
 
   test('an HTML page is read with relative links, entities, bare ">" and hashes other than SHA-256', () => {
     const answer = listed(

@@ -844,13 +844,6 @@ module.exports = eval("require")("xmlbuilder2");
 
 /***/ }),
 
-/***/ 2613:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
-
-/***/ }),
-
 /***/ 4434:
 /***/ ((module) => {
 
@@ -862,27 +855,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
-
-/***/ }),
-
-/***/ 8611:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
-
-/***/ }),
-
-/***/ 5692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
-
-/***/ }),
-
-/***/ 9278:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
 
 /***/ }),
 
@@ -1086,13 +1058,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
-
-/***/ }),
-
-/***/ 4756:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
 
 /***/ }),
 
@@ -14150,13 +14115,11 @@ function buildRequiresOf(file, metadata) {
  * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
  * @throws UserError for a file that no index lists, or that one lists with another hash
  */
-async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
+async function checkListed({ interpreter, indexes, pip, purpose }, { downloads }, files) {
     const urls = [indexes.authoritative, ...indexes.extra];
     const projects = [...new Set(files.map(({ name }) => name))];
     const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .pageUrl */ .fi)(index, project)), { ...pip, directory });
-    await wheelhouses.remove(directory);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .pageUrl */ .fi)(index, project)), pip);
     const answers = queries.map((each, index) => ({ ...each, answer: (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .readPage */ .SP)(pages[index]) }));
     for (const file of files) {
         const own = answers.filter(({ project }) => project === file.name);
@@ -14519,15 +14482,21 @@ const machines = {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $: () => (/* binding */ downloadsAdapter)
 /* harmony export */ });
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7949);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_pages_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(832);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_python_program_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6045);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7949);
+/* harmony import */ var _logic_web_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7464);
+/* harmony import */ var _world_client_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5102);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_python_program_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6045);
 /** Downloads with pip, also for another machine, and reads the files. */
+
+
+
 
 
 
@@ -14539,60 +14508,86 @@ const machines = {
 /** @param environment the environment of programs other than pip */
 function downloadsAdapter(reporter, environment) {
     return {
-        pip: (interpreter, markers, args, options) => (0,_world_python_js__WEBPACK_IMPORTED_MODULE_6__/* .runPip */ .lZ)(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
+        pip: (interpreter, markers, args, options) => (0,_world_python_js__WEBPACK_IMPORTED_MODULE_9__/* .runPip */ .lZ)(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
         async list(directory) {
             const files = [];
-            for (const file of (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readdir)(directory)).sort()) {
-                const whole = node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, file);
-                files.push({ file, sha256: await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .fileSha256 */ .sN)(whole), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.stat)(whole)).size });
+            for (const file of (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory)).sort()) {
+                const whole = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file);
+                files.push({ file, sha256: await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_8__/* .fileSha256 */ .sN)(whole), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(whole)).size });
             }
             return files;
         },
         async metadata(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .runProgram */ .mB)(interpreter.executable, 'file_metadata', [], {
+            const { exitCode, stdout, output } = await (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_10__/* .runProgram */ .mB)(interpreter.executable, 'file_metadata', [], {
                 env: environment,
-                input: (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .asciiJson */ .iL)(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, file))),
+                input: (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_10__/* .asciiJson */ .iL)(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))),
             });
             if (exitCode !== 0)
-                throw new Error(`Could not read files: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__/* .errorExcerpt */ .MS)(output)}`);
+                throw new Error(`Could not read files: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .errorExcerpt */ .MS)(output)}`);
             const found = JSON.parse(stdout);
             return found.map(({ identities = [], pyproject, fault }, index) => {
                 if (fault !== undefined) {
-                    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
+                    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
                 }
                 return { identities, pyproject: pyproject ?? undefined };
             });
         },
-        async pages(interpreter, urls, { directory, ...options }) {
-            const answers = await throughPip(interpreter, { urls, directory }, options);
-            const pages = [];
-            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
-                const body = status === undefined ? '' : await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, String(index)), 'utf8');
-                pages.push({ status, contentType, url, body, fault });
-            }
-            return pages;
+        async pages(interpreter, urls, pip) {
+            return throughPip(interpreter, pip, (client) => Promise.all(urls.map((url) => indexPage(client, url))));
         },
-        async digests(interpreter, urls, options) {
-            const answers = await throughPip(interpreter, { urls }, options);
-            return answers.map(({ sha256 }) => sha256);
+        async digests(interpreter, urls, pip) {
+            const directory = await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-digests');
+            try {
+                return await throughPip(interpreter, pip, (client) => Promise.all(urls.map((url) => digest(client, url, directory))));
+            }
+            finally {
+                await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_8__/* .discard */ .vf)(directory);
+            }
         },
     };
 }
-async function throughPip(interpreter, job, { cwd, env }) {
-    if (job.urls.length === 0)
-        return [];
-    // URLs may contain credentials, so they are not arguments.
-    const input = (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .asciiJson */ .iL)({ ...job, accept: _world_pages_js__WEBPACK_IMPORTED_MODULE_5__/* .accept */ .Ju, limit: _world_pages_js__WEBPACK_IMPORTED_MODULE_5__/* .maxPage */ .YI });
-    const { exitCode, stdout, output } = await (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .runProgram */ .mB)(interpreter.executable, 'index_pages', [], {
-        cwd,
-        env,
-        input,
+/** pip's own session downloads, so that this sees what pip sees. */
+async function throughPip({ executable: python }, { cwd, env }, work) {
+    const client = (0,_world_client_js__WEBPACK_IMPORTED_MODULE_7__/* .webAdapter */ .q4)().open({
+        indexes: [],
+        trust: { trustedHosts: [], certificates: undefined },
+        environment: env,
+        pip: { use: 'always', python, cwd, env },
     });
-    if (exitCode === 0)
-        return JSON.parse(stdout);
-    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__/* .errorExcerpt */ .MS)(output)}. Use a different version of pip.`);
+    try {
+        return await work(client);
+    }
+    finally {
+        await client.close();
+    }
+}
+async function indexPage(client, address) {
+    try {
+        const { contentType, text: body, url } = await client.page(address);
+        return { status: 200, contentType, url, body, fault: undefined };
+    }
+    catch (error) {
+        if (!(error instanceof _logic_web_js__WEBPACK_IMPORTED_MODULE_6__/* .WebError */ .PH))
+            throw error;
+        const { status, message: fault } = error;
+        return { status, contentType: '', url: '', body: '', fault };
+    }
+}
+async function digest(client, url, directory) {
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)());
+    try {
+        return (await client.file(url, file)).sha256;
+    }
+    catch (error) {
+        if (error instanceof _logic_web_js__WEBPACK_IMPORTED_MODULE_6__/* .WebError */ .PH)
+            return undefined;
+        throw error;
+    }
+    finally {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(file, { force: true });
+    }
 }
 
 
@@ -24150,6 +24145,7 @@ function decoded(text) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $C: () => (/* binding */ statusError),
 /* harmony export */   GB: () => (/* binding */ pauseBefore),
+/* harmony export */   HS: () => (/* binding */ ForeignRedirect),
 /* harmony export */   Ie: () => (/* binding */ isSameOwner),
 /* harmony export */   Og: () => (/* binding */ credentialsFor),
 /* harmony export */   PH: () => (/* binding */ WebError),
@@ -24173,6 +24169,15 @@ class WebError extends Error {
         super(message);
         this.kind = kind;
         this.status = status;
+    }
+}
+/** A redirect that was not to be followed. */
+class ForeignRedirect extends WebError {
+    /** It may contain secrets. */
+    location;
+    constructor(location) {
+        super('wrong', `it redirects to ${location.host}`);
+        this.location = location;
     }
 }
 /** The error for a response that is neither what was asked for nor a redirect. */
@@ -25194,16 +25199,18 @@ var python = __nccwpck_require__(2008);
 var sources = __nccwpck_require__(6265);
 // EXTERNAL MODULE: ./lib/world/wheelhouses.js
 var wheelhouses = __nccwpck_require__(5638);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/collect/logic/listing.js
 var listing = __nccwpck_require__(2587);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-// EXTERNAL MODULE: ./lib/world/pages.js
-var pages = __nccwpck_require__(832);
+// EXTERNAL MODULE: ./lib/logic/web.js
+var web = __nccwpck_require__(7464);
+// EXTERNAL MODULE: ./lib/world/client.js + 3 modules
+var world_client = __nccwpck_require__(5102);
+// EXTERNAL MODULE: ./lib/world/disk.js
+var disk = __nccwpck_require__(6895);
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js
 var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
@@ -25214,54 +25221,42 @@ var feed = __nccwpck_require__(6504);
 
 
 
-/** Time limit for one page including redirects, in milliseconds. */
-const pageLimit = 30_000;
-/** Time limit for one file, in milliseconds. */
-const fileLimit = 600_000;
-/** How often a page is tried, and the milliseconds between two attempts. */
-const patience = { attempts: 3, pause: 1000 };
-/** @param certificates path of a file of certificates to trust instead of Node's own */
-function feedAdapter(access, certificates) {
-    const { origin } = new URL(access.url);
-    const { username, password = '' } = access;
-    const askFor = (url, limit, mayFollow) => {
-        const signal = AbortSignal.timeout(limit);
-        // A feed's files may be on another origin, which must not get its credentials.
-        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
-        return { signal, answer: (0,pages/* follow */.e6)(url, { credentials, certificates, signal }, mayFollow) };
-    };
-    async function askOnce(project) {
-        const isFeed = (url) => url.origin === origin;
-        const attempt = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
-        try {
-            const { response, url } = await attempt.answer;
-            if (!isFeed(url))
-                return (0,feed/* readForeignRedirect */.px)(url, project);
-            const { statusCode = 0, headers } = response.message;
-            const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
-            if (!isWhole)
-                return { state: 'unreadable', reason: `its page is larger than ${pages/* maxPage */.YI} bytes` };
-            return (0,listing/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
-        }
-        catch (error) {
-            if (attempt.signal.aborted) {
-                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-            }
-            const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,errors/* messageOf */.bD)(error)) };
-        }
-    }
+
+/**
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ * @param environment variables that name proxies
+ */
+function feedAdapter(access, certificates, environment) {
+    const index = new URL(access.url);
+    index.username = encodeURIComponent(access.username ?? '');
+    index.password = encodeURIComponent(access.password ?? '');
+    const trust = { trustedHosts: [], certificates };
+    const client = (0,world_client/* webAdapter */.q4)().open({ indexes: [index.href], trust, environment });
     return {
-        ask: (project) => (0,pages/* withRetries */.LH)(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
+        async ask(project) {
+            try {
+                const options = { stayAtOrigin: true };
+                const page = await client.page((0,web/* pageUrl */.fi)(access.url, project), options);
+                return (0,listing/* readAnswer */.JN)(200, page.contentType, page.text, page.url);
+            }
+            catch (error) {
+                if (error instanceof web/* ForeignRedirect */.HS)
+                    return (0,feed/* readForeignRedirect */.px)(error.location, project);
+                if (!(error instanceof web/* WebError */.PH))
+                    throw error;
+                if (error.status !== undefined)
+                    return (0,listing/* readAnswer */.JN)(error.status, '', '', access.url);
+                return { state: 'unreadable', reason: error.message };
+            }
+        },
         async digest({ url }) {
-            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
-            const { statusCode } = response.message;
-            if (statusCode !== 200)
-                throw new Error(`it answers ${statusCode}`);
-            const hash = (0,external_node_crypto_.createHash)('sha256');
-            for await (const chunk of response.message)
-                hash.update(chunk);
-            return hash.digest('hex');
+            const directory = await (0,disk/* temporaryDirectory */.De)((0,external_node_os_.tmpdir)(), 'wheelhouse-digest');
+            try {
+                return (await client.file(url, external_node_path_.join(directory, 'file'))).sha256;
+            }
+            finally {
+                await (0,disk/* discard */.vf)(directory);
+            }
         },
     };
 }
@@ -25305,7 +25300,7 @@ function publishingWorld(request, reporter) {
         sources: (0,sources/* sourcesAdapter */.u)(),
         wheelhouses: (0,wheelhouses/* wheelhousesAdapter */.S)(),
         downloads: (0,downloads/* downloadsAdapter */.$)(reporter, environment),
-        feed: (certificates) => feedAdapter(request.feed, certificates),
+        feed: (certificates) => feedAdapter(request.feed, certificates, environment),
         programs: programsAdapter(reporter),
         reporter,
     };
@@ -26614,6 +26609,9 @@ class Connections {
                     throw new Failure((0,web/* statusError */.$C)(status), (0,web/* isTemporary */.ey)(status), retryAfter);
                 }
                 const next = this.#redirected(url, target);
+                if (options.stayAtOrigin && next.origin !== url.origin) {
+                    throw new Failure(new web/* ForeignRedirect */.HS(next), false);
+                }
                 if (!(0,web/* isSameOwner */.Ie)(url, next))
                     credentials = undefined;
                 url = next;
@@ -26928,7 +26926,7 @@ function pipClient(pip, { indexes }, limits, defaults) {
                 const { contentType = '', url: from = '' } = await download({
                     url,
                     to,
-                    headers: { Accept: options.accept ?? defaults.accept },
+                    headers: { Accept: options.accept ?? defaults.accept, 'Accept-Encoding': 'gzip' },
                     bytes: options.maxBytes ?? defaults.maxPage,
                     page: true,
                     seconds: (options.timeLimit ?? limits.pip) / 1000,
@@ -26948,7 +26946,7 @@ function pipClient(pip, { indexes }, limits, defaults) {
                         url,
                         to: temporary,
                         headers: { Accept: '*/*', 'Accept-Encoding': 'identity' },
-                        bytes: expected.maxBytes ?? defaults.maxFile,
+                        bytes: Math.min(expected.size ?? defaults.maxFile, expected.maxBytes ?? defaults.maxFile),
                         page: false,
                         seconds: limits.pip / 1000,
                     });
@@ -27116,11 +27114,12 @@ async function withRetries(limits, attempt, hasProgressed = () => false) {
         }
     }
 }
-async function page(connections, start, { accept: types = accept, maxBytes = maxPage, sample, timeLimit }) {
+async function page(connections, start, { accept: types = accept, maxBytes = maxPage, sample, timeLimit, stayAtOrigin }) {
     const headers = { accept: types, 'accept-encoding': sample === undefined ? 'gzip' : 'identity' };
     const exchange = await connections.request(start, headers, {
         statuses: [200],
-        ...(timeLimit === undefined ? {} : { total: timeLimit }),
+        total: timeLimit,
+        stayAtOrigin,
     });
     try {
         if (Number(connections_text(exchange.headers['content-length'])) > maxBytes)
@@ -27909,116 +27908,6 @@ function healthOf({ kind, status, message }) {
 
 /***/ }),
 
-/***/ 832:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ju: () => (/* binding */ accept),
-/* harmony export */   LH: () => (/* binding */ withRetries),
-/* harmony export */   YI: () => (/* binding */ maxPage),
-/* harmony export */   b6: () => (/* binding */ textOf),
-/* harmony export */   e6: () => (/* binding */ follow)
-/* harmony export */ });
-/* unused harmony export bytesOf */
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
-/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
-
-
-const maxRedirects = 5;
-/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
-const maxPage = 32 * 1024 * 1024;
-/** For project pages: prefers JSON, like pip. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Requests a page or file, and follows redirects; the client would send the credentials to other
- * origins as well.
- * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
- * @throws Error of the connection, or when there are too many redirects
- */
-async function follow(start, access, mayFollow = () => true) {
-    const { certificates } = access;
-    const ca = certificates ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(certificates).catch(() => undefined) : undefined;
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access, ca);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects too many times');
-}
-async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Behind a proxy the agent makes the connection, with its own options.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    // Most runs ask for no page: the library takes a while to load.
-    const { HttpClient } = await Promise.all(/* import() */[__nccwpck_require__.e(752), __nccwpck_require__.e(942)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4942));
-    const client = new HttpClient('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept: accepted,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * Repeats a request while its answer may be temporary.
- * @param attempts at least 1
- * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
- */
-async function withRetries(ask, isTemporary, { attempts, pause }) {
-    const answer = await ask();
-    if (attempts <= 1 || !isTemporary(answer))
-        return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
-}
-/**
- * Reads the text of a response.
- * @param limit bytes after which it is cut off, at the end of a chunk
- */
-async function textOf(response, limit) {
-    const { bytes, isWhole } = await bytesOf(response, limit);
-    return { text: bytes.toString('utf8'), isWhole };
-}
-/** Like {@link textOf}, but not decoded. */
-async function bytesOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { bytes: Buffer.concat(chunks), isWhole: size < limit };
-}
-
-
-/***/ }),
-
 /***/ 6108:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -28207,13 +28096,12 @@ async function answer({ executable }, program, question, options) {
 const texts = {
   "dependencies": "\"\"\"Prints, as JSON, what wheels are called and depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{name, version, requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'name': (values('Name') or [''])[0],\n        'version': (values('Version') or [''])[0],\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
-  "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints whether environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of\n[marker, boolean] pairs.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.utils.appdirs import user_cache_dir\n\n        return user_cache_dir('pip')\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config_files():\n    # Where get_configuration_files of pip's configuration.py looks, at least from pip 22.2 to 26.3.\n    from pip._internal.utils import appdirs\n\n    named = os.environ.get('PIP_CONFIG_FILE')\n    if named == os.devnull:\n        return []\n    windows = sys.platform == 'win32'\n    home = os.path.join(os.path.expanduser('~'), 'pip' if windows else '.pip')\n    directories = appdirs.site_config_dirs('pip') + [sys.prefix, home, appdirs.user_config_dir('pip')]\n    name = 'pip.ini' if windows else 'pip.conf'\n    return [named] * bool(named) + [os.path.join(each, name) for each in directories]\n\n\ndef pip_environment():\n    settings = {}\n    for name, value in os.environ.items():\n        option = name[4:].lower().replace('_', '-')\n        if name.startswith('PIP_') and option not in ('version', 'help'):\n            settings[':env:.' + (option[2:] if option.startswith('--') else option)] = value\n    return settings\n\n\ndef pip_config():\n    # To load pip's own reader takes longer than everything else here, and most machines have no file.\n    if not any(os.path.lexists(file) for file in pip_config_files()):\n        return pip_environment()\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_PIP is the path of another pip to run: a directory with the package, or a wheel.\n\nWHEELHOUSE_AGE_EXCEPT names the projects that --uploaded-prior-to does not apply to; pip itself knows\nno exceptions. The pips that this one starts for its build environments make them as well.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport importlib\nimport logging.config\nimport os\nimport runpy\nimport sys\nimport tempfile\n\n# Like pip's own __pip-runner__.py: a path at the start of sys.path would hide other modules too.\nredirection = '''\nimport sys\nfrom importlib.machinery import PathFinder\n\n\nclass PipFinder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        return PathFinder.find_spec(name, [%r], target) if name == 'pip' else None\n\n\nsys.meta_path.insert(0, PipFinder)\n'''\n\nexceptions = '''\nimport os\nfrom pip._internal.index.package_finder import LinkEvaluator\n\nexempt = os.environ['WHEELHOUSE_AGE_EXCEPT'].split()\nconstruct = LinkEvaluator.__init__\n\n\ndef construct_with_exceptions(self, *args, **options):\n    construct(self, *args, **options)\n    if self._canonical_name in exempt:\n        self._uploaded_prior_to = None\n\n\nLinkEvaluator.__init__ = construct_with_exceptions\n'''\n\nstart = '''\nimport runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n'''\n\n\ndef run(program):\n    exec(program, {'__name__': 'wheelhouse'})\n\n\nother_pip = os.environ.pop('WHEELHOUSE_PIP', None)\nif other_pip:\n    run(redirection % other_pip)\n\nif os.environ.get('WHEELHOUSE_AGE_EXCEPT'):\n    run(exceptions)\n    import pip\n\n    root = os.path.dirname(os.path.dirname(pip.__file__))\n    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(redirection % root + exceptions + start)\n    # It is in the first module up to pip 26.1, and in the second one since.\n    for name in ('pip._internal.build_env', 'pip._internal.build_env.installer'):\n        try:\n            builds = importlib.import_module(name)\n        except ImportError:\n            continue\n        if hasattr(builds, 'get_runnable_pip'):\n            builds.get_runnable_pip = lambda: file.name\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except OSError as error:\n            if type(error) is OSError or type(error).__module__ == 'builtins':\n                self.end({'fault': 'it could not be written', 'unwritable': True})\n            else:\n                self.fail(error)\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'pip could not download it (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with open(job['to'], 'wb') as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    file.write(chunk)\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent.\"\"\"\n        raw = response.raw\n        if self.job['page']:\n            return response.iter_content(16384)\n        if hasattr(raw, 'stream'):\n            return raw.stream(16384, decode_content=False)\n        return iter(lambda: raw.read(16384), b'')\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = response.headers.get('Content-Length', '')\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
+  "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nimport zlib\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Unwritable(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except Unwritable:\n            self.end({'fault': 'it could not be written', 'unwritable': True})\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'it does not answer (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with writing(lambda: open(job['to'], 'wb')) as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    writing(lambda: file.write(chunk))\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent. requests takes half a page for a page.\"\"\"\n        raw = response.raw\n        if hasattr(raw, 'stream'):\n            pieces = raw.stream(16384, decode_content=False)\n        else:\n            pieces = iter(lambda: raw.read(16384), b'')\n        encoding = str(response.headers.get('Content-Encoding', '')).strip().lower()\n        if not self.job['page'] or encoding in ('', 'identity'):\n            return pieces\n        if encoding not in ('gzip', 'x-gzip'):\n            raise Fault('it has a content encoding that was not requested')\n        return decompressed(pieces)\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = str(response.headers.get('Content-Length', ''))\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef decompressed(pieces):\n    stream = zlib.decompressobj(31)\n    for piece in pieces:\n        yield stream.decompress(piece)\n    yield stream.flush()\n    if not stream.eof:\n        raise Fault('it is not the gzip data that it should be')\n\n\ndef writing(work):\n    try:\n        return work()\n    except OSError:\n        raise Unwritable\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
   "tags": "\"\"\"Prints, as a JSON list, the tags of the wheels that this Python can install, the best one first.\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.tags import sys_tags\n\nsys.stdout.write(json.dumps([str(tag) for tag in sys_tags()]))\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "wheel_metadata": "\"\"\"Prints, as JSON, what wheels state about their licences and dependencies. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one object per file:\n{expression, license, classifiers, requires, texts} or {fault}. `texts` are [path, content] pairs of\nlicence files; the content of one that is too large is null.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\nMAX_TEXT = 1 << 20\nMAX_TEXTS = 100\n\n\ndef read(archive, member, limit):\n    with archive.open(member) as file:\n        content = file.read(limit + 1)\n    return None if len(content) > limit else content.decode('utf-8', 'replace')\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(directory, file):\n    project = normalized(file.split('-')[0])\n    with zipfile.ZipFile(os.path.join(directory, file)) as archive:\n        names = sorted(set(archive.namelist()))\n        found = [\n            name[: -len('METADATA')]\n            for name in names\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        if len(found) != 1:\n            return {'fault': 'it has %d files METADATA' % len(found)}\n        info = found[0]\n        text = read(archive, info + 'METADATA', MAX_METADATA)\n        if text is None:\n            return {'fault': 'its METADATA is too large'}\n        headers = HeaderParser().parsestr(text)\n        texts = []\n        for name in names:\n            path = name[len(info) :]\n            if not name.startswith(info) or path.endswith('/'):\n                continue\n            if re.match(r'licenses/|(licen[cs]e|copying|notice|authors)[^/]*$', path, re.I):\n                texts.append([path, read(archive, name, MAX_TEXT)])\n            if len(texts) == MAX_TEXTS:\n                break\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'expression': (values('License-Expression') or [''])[0],\n        'license': (values('License') or [''])[0],\n        'classifiers': [v for v in values('Classifier') if v.startswith('License ::')],\n        'requires': values('Requires-Dist'),\n        'texts': texts,\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(given['directory'], file))\n    except Exception as error:\n        answers.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",

@@ -1,41 +1,6 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 2613:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
-
-/***/ }),
-
-/***/ 4434:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
-
-/***/ }),
-
-/***/ 8611:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
-
-/***/ }),
-
-/***/ 5692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
-
-/***/ }),
-
-/***/ 9278:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
-
-/***/ }),
-
 /***/ 4589:
 /***/ ((module) => {
 
@@ -201,20 +166,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
-
-/***/ }),
-
-/***/ 4756:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
-
-/***/ }),
-
-/***/ 9023:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
@@ -4260,7 +4211,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
 /* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3061);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4312);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4492);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -5763,13 +5714,11 @@ function buildRequiresOf(file, metadata) {
  * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
  * @throws UserError for a file that no index lists, or that one lists with another hash
  */
-async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
+async function checkListed({ interpreter, indexes, pip, purpose }, { downloads }, files) {
     const urls = [indexes.authoritative, ...indexes.extra];
     const projects = [...new Set(files.map(({ name }) => name))];
     const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,logic_listing/* pageUrl */.fi)(index, project)), { ...pip, directory });
-    await wheelhouses.remove(directory);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,logic_listing/* pageUrl */.fi)(index, project)), pip);
     const answers = queries.map((each, index) => ({ ...each, answer: (0,logic_listing/* readPage */.SP)(pages[index]) }));
     for (const file of files) {
         const own = answers.filter(({ project }) => project === file.name);
@@ -7945,7 +7894,7 @@ async function findTool(tool, { source }, { executable }, { programs }) {
 
 /***/ }),
 
-/***/ 4312:
+/***/ 4492:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -7954,16 +7903,563 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./lib/logic/web.js
+/** Requests to indexes: their errors, whose credentials they carry, which proxy they take. */
+/** Why a page or file could not be downloaded: a few words about "it", without secrets. */
+class WebError extends Error {
+    name = 'WebError';
+    kind;
+    /** Of the response, if there was one. */
+    status;
+    constructor(kind, message, status) {
+        super(message);
+        this.kind = kind;
+        this.status = status;
+    }
+}
+/** A redirect that was not to be followed. */
+class ForeignRedirect extends WebError {
+    /** It may contain secrets. */
+    location;
+    constructor(location) {
+        super('wrong', `it redirects to ${location.host}`);
+        this.location = location;
+    }
+}
+/** The error for a response that is neither what was asked for nor a redirect. */
+function statusError(status) {
+    let kind = 'down';
+    if (status === 401 || status === 403)
+        kind = 'refused';
+    if (status === 404 || status === 410)
+        kind = 'absent';
+    return new WebError(kind, `it answers ${status}`, status);
+}
+/** Whether the same request may succeed a moment later. */
+function isTemporary(status) {
+    return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+/**
+ * Milliseconds to wait before the next attempt.
+ * @param failures how many attempts have failed, at least 1
+ * @param retryAfter the header of the last response: seconds, or a date
+ * @param limits.first the wait after the first failure; doubles with each
+ * @param limits.longest cuts off whatever a server asks for
+ */
+function pauseBefore(failures, retryAfter, now, limits) {
+    const own = limits.first * 2 ** (failures - 1);
+    const header = retryAfter?.trim() ?? '';
+    const theirs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
+    return Math.min(limits.longest, Math.max(own, Number.isNaN(theirs) ? 0 : theirs));
+}
+/** @returns the credentials in a URL, decoded; undefined when it has none */
+function credentialsIn({ username, password }) {
+    if (username === '' && password === '')
+        return undefined;
+    return { username: decoded(username), password: decoded(password) };
+}
+/** The same URL without credentials and fragment. */
+function bareUrl(url) {
+    const bare = new URL(url);
+    bare.username = '';
+    bare.password = '';
+    bare.hash = '';
+    return bare;
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/**
+ * The credentials for a URL: its own, or else those of the index at the same origin that shares most
+ * of its path. An index without credentials counts too: what is below it is requested without any.
+ * @param indexes URLs, which may contain credentials
+ */
+function credentialsFor(url, indexes) {
+    const own = credentialsIn(url);
+    if (own !== undefined)
+        return own;
+    const rank = (index) => 2 * sharedSegments(index, url) + (credentialsIn(index) === undefined ? 0 : 1);
+    const [best] = indexes
+        .filter((index) => URL.canParse(index))
+        .map((index) => new URL(index))
+        .filter(({ origin }) => origin === url.origin)
+        .sort((a, b) => rank(b) - rank(a));
+    return best && credentialsIn(best);
+}
+function sharedSegments(one, other) {
+    const [first, second] = [one, other].map(({ pathname }) => pathname.split('/').filter(Boolean));
+    const length = first?.findIndex((segment, index) => segment !== second?.[index]) ?? 0;
+    return length < 0 ? (first?.length ?? 0) : length;
+}
+/** The address of a project's page. @param project normalised @throws for an invalid URL */
+function pageUrl(index, project) {
+    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
+}
+/** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
+function isSameOwner(from, to) {
+    if (from.origin === to.origin)
+        return true;
+    const isUpgrade = from.protocol === 'http:' && to.protocol === 'https:';
+    return isUpgrade && from.hostname === to.hostname && from.port === '' && to.port === '';
+}
+/** @param trustedHosts hosts, with or without a port, as in pip's --trusted-host */
+function isTrustedHost({ host, hostname }, trustedHosts) {
+    return trustedHosts.some((trusted) => trusted === host || trusted === hostname);
+}
+/**
+ * The proxy that requests, and so the newest pip, would use: `getproxies_environment` of urllib, and
+ * `select_proxy` and `should_bypass_proxies` of requests.
+ * @param environment variables `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy` in either
+ *   case; lower case wins
+ * @returns its URL, which may contain credentials; undefined for none
+ */
+function proxyFor(url, environment) {
+    if (bypassesProxies(url, variable(environment, 'no_proxy') ?? ''))
+        return undefined;
+    const scheme = url.protocol.slice(0, -1);
+    // In CGI programs, the sender of a request could set HTTP_PROXY.
+    const isCgi = scheme === 'http' && environment['REQUEST_METHOD'] !== undefined;
+    const own = isCgi ? environment['http_proxy'] : variable(environment, `${scheme}_proxy`);
+    const proxy = own || variable(environment, 'all_proxy');
+    if (!proxy)
+        return undefined;
+    return /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+}
+/** Whether only pip may know how to use a proxy, because it is not an http one (SOCKS). */
+function isForeignProxy(proxy) {
+    return proxy !== undefined && !(/^https?:/i.test(proxy) && URL.canParse(proxy));
+}
+/** An empty variable in lower case takes back the one in upper case. */
+function variable(environment, name) {
+    return environment[name] ?? environment[name.toUpperCase()];
+}
+function bypassesProxies(url, setting) {
+    const hostname = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+    const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
+    if (setting.trim() === '*')
+        return true;
+    const names = setting
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+    const address = addressOf(hostname);
+    return names.some((name) => {
+        const [network, bits] = name.split('/');
+        const start = addressOf(network ?? '');
+        if (address !== undefined && start !== undefined && bits !== undefined) {
+            const size = 2 ** (32 - Number(bits));
+            return Math.floor(start / size) === Math.floor(address / size);
+        }
+        const bare = name.replace(/^\.+/, '');
+        const forms = address === undefined ? [hostname, host] : [hostname];
+        return forms.some((form) => form === bare || form.endsWith(`.${bare}`));
+    });
+}
+/** @returns an IPv4 address as a number */
+function addressOf(host) {
+    const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host)?.slice(1).map(Number);
+    return parts?.reduce((sum, part) => sum * 256 + part, 0);
+}
+/**
+ * Whether requests have to go through pip's own session from the start, because it alone knows a
+ * proxy, a client certificate or the credentials.
+ */
+function needsPip(way) {
+    const { indexes, otherCredentials, proxy, clientCertificate, environment } = way;
+    if (proxy !== undefined || clientCertificate !== undefined)
+        return true;
+    const urls = indexes.filter((index) => URL.canParse(index)).map((index) => new URL(index));
+    return urls.some((url) => !/^https?:$/.test(url.protocol) ||
+        isForeignProxy(proxyFor(url, environment)) ||
+        (otherCredentials && (url.username === '' || url.password === '')));
+}
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/world/connections.js
+/** HTTP connections that are used again, and requests over them that no server can delay for ever. */
+
+
+
+/** An index that forwards requests may need a while before it sends the first byte of a big file. */
+const usualLimits = {
+    connect: 10_000,
+    answer: 30_000,
+    silence: 30_000,
+    window: 60_000,
+    minRate: 1024,
+    page: 60_000,
+    attempts: 4,
+    pause: { first: 500, longest: 30_000 },
+    pip: 100_000,
+};
+/** Requests at the same time to one origin. */
+const concurrency = 16;
+const maxRedirects = 5;
+/** An attempt that failed. */
+class Failure extends Error {
+    error;
+    /** Whether another attempt may succeed. */
+    isTemporary;
+    retryAfter;
+    constructor(error, temporary, retryAfter) {
+        super(error.message);
+        this.error = error;
+        this.isTemporary = temporary;
+        this.retryAfter = retryAfter;
+    }
+}
+/** Stops an attempt that takes too long. */
+class Watch {
+    #controller = new AbortController();
+    #total;
+    #step;
+    hasAnswer = false;
+    /** Why it was stopped. */
+    reason;
+    constructor(total) {
+        if (total === undefined)
+            return;
+        const stop = () => {
+            const verb = this.hasAnswer ? 'arrive' : 'answer';
+            this.stop(`it did not ${verb} within ${seconds(total)}`);
+        };
+        this.#total = setTimeout(stop, total);
+    }
+    get signal() {
+        return this.#controller.signal;
+    }
+    stop(reason) {
+        this.reason ??= reason;
+        this.#controller.abort();
+    }
+    /** Waits for one step. */
+    async within(limit, reason, step) {
+        this.#step = setTimeout(() => this.stop(reason), limit);
+        try {
+            return await step;
+        }
+        finally {
+            clearTimeout(this.#step);
+        }
+    }
+    end() {
+        clearTimeout(this.#total);
+        clearTimeout(this.#step);
+    }
+}
+function seconds(milliseconds) {
+    return `${milliseconds / 1000} s`;
+}
+/** The connections of one client. */
+class Connections {
+    #access;
+    #limits;
+    #dispatchers = new Map();
+    #proxies = [];
+    #queues = new Map();
+    #ongoing = new Set();
+    #certificates;
+    #closed = false;
+    constructor(access, limits) {
+        this.#access = access;
+        this.#limits = limits;
+    }
+    /**
+     * Sends a request, and follows redirects: the credentials never go to another origin, and a
+     * redirect from https to http is followed only to a trusted host.
+     * @param total milliseconds from the request to the last byte; none by default
+     * @returns a response with one of the wanted statuses
+     * @throws Failure for every other one, and when there is none
+     */
+    async request(start, headers, options) {
+        let credentials = credentialsFor(start, this.#access.indexes);
+        let url = bareUrl(start);
+        const watch = new Watch(options.total);
+        this.#ongoing.add(watch);
+        try {
+            for (let hop = 0; hop <= maxRedirects; hop += 1) {
+                const exchange = await this.#send(url, headers, credentials, watch);
+                if (options.statuses.includes(exchange.status)) {
+                    watch.hasAnswer = true;
+                    const end = () => {
+                        exchange.end();
+                        this.#end(watch);
+                    };
+                    return { ...exchange, end };
+                }
+                const { status } = exchange;
+                const target = status >= 300 && status <= 399 ? connections_text(exchange.headers['location']) : undefined;
+                exchange.end();
+                if (target === undefined) {
+                    const retryAfter = connections_text(exchange.headers['retry-after']);
+                    throw new Failure(statusError(status), isTemporary(status), retryAfter);
+                }
+                const next = this.#redirected(url, target);
+                if (options.stayAtOrigin && next.origin !== url.origin) {
+                    throw new Failure(new ForeignRedirect(next), false);
+                }
+                if (!isSameOwner(url, next))
+                    credentials = undefined;
+                url = next;
+            }
+            throw new Failure(new WebError('wrong', 'it redirects too many times'), false);
+        }
+        catch (error) {
+            this.#end(watch);
+            throw failureOf(error, watch.reason);
+        }
+    }
+    /** Ends all requests and connections. */
+    async close() {
+        this.#closed = true;
+        for (const watch of this.#ongoing)
+            watch.stop('the client was closed');
+        const all = await Promise.allSettled(this.#dispatchers.values());
+        // Connections to proxies first: a tunnel that is being made is waited for otherwise.
+        await Promise.all(this.#proxies.map((pool) => pool.destroy()));
+        await Promise.all(all.map((each) => each.status === 'fulfilled' && each.value.destroy()));
+    }
+    #end(watch) {
+        watch.end();
+        this.#ongoing.delete(watch);
+    }
+    #redirected(from, location) {
+        if (!URL.canParse(location, from.href)) {
+            throw new Failure(new WebError('wrong', 'it redirects to an invalid address'), false);
+        }
+        const to = bareUrl(new URL(location, from.href).href);
+        if (!/^https?:$/.test(to.protocol)) {
+            throw new Failure(new WebError('wrong', `it redirects to an address with ${to.protocol}`), false);
+        }
+        const isDowngrade = from.protocol === 'https:' && to.protocol === 'http:';
+        if (isDowngrade && !isTrustedHost(to, this.#access.trust.trustedHosts)) {
+            throw new Failure(new WebError('untrusted', `it redirects from https to plain http (${to.host})`), false);
+        }
+        return to;
+    }
+    async #send(url, headers, credentials, watch) {
+        const queue = getOrAdd(this.#queues, url.origin, () => new Queue(concurrency));
+        await queue.enter(watch.signal);
+        let isEnded = false;
+        const leave = () => {
+            if (isEnded)
+                return;
+            isEnded = true;
+            queue.leave();
+        };
+        try {
+            const dispatcher = await this.#dispatcher(url);
+            const { answer } = this.#limits;
+            const response = await watch.within(answer, `it did not answer within ${seconds(answer)}`, dispatcher.request({
+                origin: url.origin,
+                path: `${url.pathname}${url.search}`,
+                method: 'GET',
+                headers: {
+                    ...headers,
+                    'user-agent': 'wheelhouse',
+                    ...(credentials && {
+                        authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}`,
+                    }),
+                },
+                signal: watch.signal,
+                headersTimeout: 0,
+                bodyTimeout: 0,
+            }));
+            return {
+                status: response.statusCode,
+                headers: response.headers,
+                url,
+                body: () => this.#body(response.body, watch),
+                end: () => {
+                    // The connection can be used again if little is left to read.
+                    response.body.on('error', () => { });
+                    void response.body.dump({ limit: 64 * 1024 }).catch(() => { });
+                    leave();
+                },
+            };
+        }
+        catch (error) {
+            leave();
+            throw error;
+        }
+    }
+    async *#body(body, watch) {
+        const { silence, window, minRate } = this.#limits;
+        const pieces = body[Symbol.asyncIterator]();
+        // Only time spent waiting for the server counts, not what the reader does with the bytes.
+        let waited = 0;
+        let bytes = 0;
+        try {
+            for (;;) {
+                const from = performance.now();
+                const { value, done } = await watch.within(silence, `it sent nothing for ${seconds(silence)}`, pieces.next());
+                if (done)
+                    return;
+                waited += performance.now() - from;
+                bytes += value.length;
+                if (waited >= window) {
+                    if (bytes < (minRate * waited) / 1000) {
+                        const rate = `${minRate / 1024} kB/s`;
+                        throw new Failure(new WebError('down', `it sent less than ${rate}`), true);
+                    }
+                    waited = 0;
+                    bytes = 0;
+                }
+                yield value;
+            }
+        }
+        catch (error) {
+            throw failureOf(error, watch.reason);
+        }
+        finally {
+            await pieces.return?.();
+        }
+    }
+    async #dispatcher(url) {
+        if (this.#closed)
+            throw new Failure(new WebError('down', 'the client was closed'), false);
+        const { trust, environment } = this.#access;
+        const proxy = proxyFor(url, environment);
+        if (isForeignProxy(proxy)) {
+            throw new Failure(new WebError('down', 'its proxy is not an http proxy'), false);
+        }
+        const isTrusted = isTrustedHost(url, trust.trustedHosts);
+        return getOrAdd(this.#dispatchers, `${isTrusted} ${proxy}`, () => this.#newDispatcher(proxy, isTrusted));
+    }
+    async #newDispatcher(proxy, isTrusted) {
+        const { certificates } = this.#access.trust;
+        this.#certificates ??= certificates === undefined ? undefined : (0,promises_namespaceObject.readFile)(certificates);
+        const ca = await this.#certificates?.catch(() => {
+            throw new Failure(new WebError('untrusted', 'the file of trusted certificates can not be read'), false);
+        });
+        const tls = {
+            timeout: this.#limits.connect,
+            ...(ca && { ca }),
+            ...(isTrusted && { rejectUnauthorized: false }),
+        };
+        const undici = await __nccwpck_require__.e(/* import() */ 752).then(__nccwpck_require__.t.bind(__nccwpck_require__, 6752, 19));
+        if (proxy === undefined)
+            return new undici.Agent({ connections: concurrency, connect: tls });
+        const address = new URL(proxy);
+        const credentials = credentialsFor(address, []);
+        return new undici.ProxyAgent({
+            uri: bareUrl(address).href,
+            // Plain http is forwarded, as curl and requests have it; only https needs a tunnel.
+            proxyTunnel: false,
+            connections: concurrency,
+            clientFactory: (origin, options) => {
+                const pool = new undici.Pool(origin, { ...options, headersTimeout: this.#limits.answer });
+                this.#proxies.push(pool);
+                return pool;
+            },
+            requestTls: tls,
+            proxyTls: tls,
+            ...(credentials && {
+                token: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}`,
+            }),
+        });
+    }
+}
+/** Admits a number of requests at a time, in order. */
+class Queue {
+    #free;
+    #waiting = [];
+    constructor(size) {
+        this.#free = size;
+    }
+    /** @throws when the signal aborts first */
+    async enter(signal) {
+        signal.throwIfAborted();
+        if (this.#free > 0) {
+            this.#free -= 1;
+            return;
+        }
+        await new Promise((resolve, reject) => {
+            const abort = () => {
+                this.#waiting.splice(this.#waiting.indexOf(admit), 1);
+                reject(signal.reason);
+            };
+            const admit = () => {
+                signal.removeEventListener('abort', abort);
+                resolve();
+            };
+            signal.addEventListener('abort', abort, { once: true });
+            this.#waiting.push(admit);
+        });
+    }
+    leave() {
+        const next = this.#waiting.shift();
+        if (next === undefined)
+            this.#free += 1;
+        else
+            next();
+    }
+}
+function getOrAdd(map, key, make) {
+    const value = map.get(key) ?? make();
+    map.set(key, value);
+    return value;
+}
+/** The first value of a header. */
+function connections_text(header) {
+    return Array.isArray(header) ? header[0] : header;
+}
+/** In a few words; messages of Node and undici may contain addresses. */
+const reasons = {
+    ECONNREFUSED: 'the connection was refused',
+    ECONNRESET: 'the connection was reset',
+    EPIPE: 'the connection was reset',
+    ENOTFOUND: 'its host name does not exist',
+    EAI_AGAIN: 'its host name could not be looked up',
+    EHOSTUNREACH: 'its host is unreachable',
+    ENETUNREACH: 'its network is unreachable',
+    ETIMEDOUT: 'it did not answer in time',
+    UND_ERR_CONNECT_TIMEOUT: 'it did not answer in time',
+    UND_ERR_SOCKET: 'the connection ended too early',
+    UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it has another length than announced',
+    UND_ERR_HEADERS_OVERFLOW: 'its headers are too long',
+};
+/** @param stopped why the attempt was stopped, if it was */
+function failureOf(error, stopped) {
+    if (error instanceof Failure)
+        return error;
+    if (stopped !== undefined)
+        return new Failure(new WebError('down', stopped), true);
+    const { code = '', message } = error;
+    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME|UNABLE_TO_GET_ISSUER/.test(code)) {
+        return new Failure(new WebError('untrusted', `its certificate is not trusted (${code})`), false);
+    }
+    const [, proxyStatus] = /^Proxy .*\((\d{3})\)/.exec(message) ?? [];
+    const reason = proxyStatus ? `the proxy answers ${proxyStatus}` : (reasons[code] ?? code);
+    const isLasting = proxyStatus === undefined ? code === 'ENOTFOUND' : !isTemporary(Number(proxyStatus));
+    return new Failure(new WebError('down', reason || 'the connection failed'), !isLasting);
+}
+
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./lib/world/disk.js
@@ -7999,7 +8495,7 @@ async function fileSha256(file) {
     }
 }
 /** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
-const concurrency = 4;
+const disk_concurrency = 4;
 /** Array.map for work that reads files: only a few items at the same time. */
 async function mapFiles(items, work) {
     const results = [];
@@ -8008,7 +8504,7 @@ async function mapFiles(items, work) {
         for (const [index, item] of queue)
             results[index] = await work(item);
     };
-    await Promise.all(Array.from({ length: concurrency }, worker));
+    await Promise.all(Array.from({ length: disk_concurrency }, worker));
     return results;
 }
 /** Writes a file whole or not at all. */
@@ -8128,109 +8624,6 @@ function unlock(directory) {
     }
 }
 
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
-
-
-const maxRedirects = 5;
-/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
-const maxPage = 32 * 1024 * 1024;
-/** For project pages: prefers JSON, like pip. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Requests a page or file, and follows redirects; the client would send the credentials to other
- * origins as well.
- * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
- * @throws Error of the connection, or when there are too many redirects
- */
-async function follow(start, access, mayFollow = () => true) {
-    const { certificates } = access;
-    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access, ca);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects too many times');
-}
-async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Behind a proxy the agent makes the connection, with its own options.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    // Most runs ask for no page: the library takes a while to load.
-    const { HttpClient } = await Promise.all(/* import() */[__nccwpck_require__.e(752), __nccwpck_require__.e(942)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4942));
-    const client = new HttpClient('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept: accepted,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * Repeats a request while its answer may be temporary.
- * @param attempts at least 1
- * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
- */
-async function withRetries(ask, isTemporary, { attempts, pause }) {
-    const answer = await ask();
-    if (attempts <= 1 || !isTemporary(answer))
-        return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
-}
-/**
- * Reads the text of a response.
- * @param limit bytes after which it is cut off, at the end of a chunk
- */
-async function textOf(response, limit) {
-    const { bytes, isWhole } = await bytesOf(response, limit);
-    return { text: bytes.toString('utf8'), isWhole };
-}
-/** Like {@link textOf}, but not decoded. */
-async function bytesOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { bytes: Buffer.concat(chunks), isWhole: size < limit };
-}
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
 ;// CONCATENATED MODULE: ./lib/world/python-program.js
@@ -8275,13 +8668,12 @@ async function answer({ executable }, program, question, options) {
 const texts = {
   "dependencies": "\"\"\"Prints, as JSON, what wheels are called and depend on. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one item per file:\n{name, version, requires, python, extras}, or null for a file whose metadata can't be read.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(path):\n    project = normalized(os.path.basename(path).split('-')[0])\n    with zipfile.ZipFile(path) as archive:\n        [member] = [\n            name\n            for name in archive.namelist()\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        with archive.open(member) as file:\n            content = file.read(MAX_METADATA + 1)\n    if len(content) > MAX_METADATA:\n        return None\n    headers = HeaderParser().parsestr(content.decode('utf-8', 'replace'))\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'name': (values('Name') or [''])[0],\n        'version': (values('Version') or [''])[0],\n        'requires': values('Requires-Dist'),\n        'python': (values('Requires-Python') or [None])[0],\n        'extras': values('Provides-Extra'),\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(os.path.join(given['directory'], file)))\n    except Exception:\n        answers.append(None)\nsys.stdout.write(json.dumps(answers))\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
-  "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints whether environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of\n[marker, boolean] pairs.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.utils.appdirs import user_cache_dir\n\n        return user_cache_dir('pip')\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config_files():\n    # Where get_configuration_files of pip's configuration.py looks, at least from pip 22.2 to 26.3.\n    from pip._internal.utils import appdirs\n\n    named = os.environ.get('PIP_CONFIG_FILE')\n    if named == os.devnull:\n        return []\n    windows = sys.platform == 'win32'\n    home = os.path.join(os.path.expanduser('~'), 'pip' if windows else '.pip')\n    directories = appdirs.site_config_dirs('pip') + [sys.prefix, home, appdirs.user_config_dir('pip')]\n    name = 'pip.ini' if windows else 'pip.conf'\n    return [named] * bool(named) + [os.path.join(each, name) for each in directories]\n\n\ndef pip_environment():\n    settings = {}\n    for name, value in os.environ.items():\n        option = name[4:].lower().replace('_', '-')\n        if name.startswith('PIP_') and option not in ('version', 'help'):\n            settings[':env:.' + (option[2:] if option.startswith('--') else option)] = value\n    return settings\n\n\ndef pip_config():\n    # To load pip's own reader takes longer than everything else here, and most machines have no file.\n    if not any(os.path.lexists(file) for file in pip_config_files()):\n        return pip_environment()\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_PIP is the path of another pip to run: a directory with the package, or a wheel.\n\nWHEELHOUSE_AGE_EXCEPT names the projects that --uploaded-prior-to does not apply to; pip itself knows\nno exceptions. The pips that this one starts for its build environments make them as well.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport importlib\nimport logging.config\nimport os\nimport runpy\nimport sys\nimport tempfile\n\n# Like pip's own __pip-runner__.py: a path at the start of sys.path would hide other modules too.\nredirection = '''\nimport sys\nfrom importlib.machinery import PathFinder\n\n\nclass PipFinder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        return PathFinder.find_spec(name, [%r], target) if name == 'pip' else None\n\n\nsys.meta_path.insert(0, PipFinder)\n'''\n\nexceptions = '''\nimport os\nfrom pip._internal.index.package_finder import LinkEvaluator\n\nexempt = os.environ['WHEELHOUSE_AGE_EXCEPT'].split()\nconstruct = LinkEvaluator.__init__\n\n\ndef construct_with_exceptions(self, *args, **options):\n    construct(self, *args, **options)\n    if self._canonical_name in exempt:\n        self._uploaded_prior_to = None\n\n\nLinkEvaluator.__init__ = construct_with_exceptions\n'''\n\nstart = '''\nimport runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n'''\n\n\ndef run(program):\n    exec(program, {'__name__': 'wheelhouse'})\n\n\nother_pip = os.environ.pop('WHEELHOUSE_PIP', None)\nif other_pip:\n    run(redirection % other_pip)\n\nif os.environ.get('WHEELHOUSE_AGE_EXCEPT'):\n    run(exceptions)\n    import pip\n\n    root = os.path.dirname(os.path.dirname(pip.__file__))\n    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(redirection % root + exceptions + start)\n    # It is in the first module up to pip 26.1, and in the second one since.\n    for name in ('pip._internal.build_env', 'pip._internal.build_env.installer'):\n        try:\n            builds = importlib.import_module(name)\n        except ImportError:\n            continue\n        if hasattr(builds, 'get_runnable_pip'):\n            builds.get_runnable_pip = lambda: file.name\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except OSError as error:\n            if type(error) is OSError or type(error).__module__ == 'builtins':\n                self.end({'fault': 'it could not be written', 'unwritable': True})\n            else:\n                self.fail(error)\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'pip could not download it (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with open(job['to'], 'wb') as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    file.write(chunk)\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent.\"\"\"\n        raw = response.raw\n        if self.job['page']:\n            return response.iter_content(16384)\n        if hasattr(raw, 'stream'):\n            return raw.stream(16384, decode_content=False)\n        return iter(lambda: raw.read(16384), b'')\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = response.headers.get('Content-Length', '')\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
+  "session": "\"\"\"Downloads pages and files through the HTTP session of pip's own \"download\": keyring, netrc, proxies\nand client certificates work as they do for pip. Its cache is not used.\n\nReads JSON objects from standard input, one per line: first {indexes}, the URLs whose credentials the\nsession knows; then {id, url, to, headers, bytes, seconds, silence, window, rate} per request. `bytes`\nis the largest allowed size, `seconds` the time until the first byte, or, with `page`, until the last\none. Prints a JSON object per request, when it is done: {id, status, ...}, or {id, fault}. Ends with\nits standard input. `broken`: some of it had arrived, so another attempt may succeed.\n\nA fault names the class of an error, never its text, which may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nimport threading\nimport time\nimport zlib\nfrom urllib.parse import urljoin, urlsplit, urlunsplit\nfrom urllib.request import url2pathname\n\nfrom pip._internal.commands.download import DownloadCommand\n\nslots = threading.BoundedSemaphore(8)\nlock = threading.Lock()\n\n\ndef reply(answer):\n    with lock:\n        sys.stdout.write(json.dumps(answer) + '\\n')\n        sys.stdout.flush()\n\n\nclass Fault(Exception):\n    pass\n\n\nclass Unwritable(Exception):\n    pass\n\n\nclass Request:\n    \"\"\"One download. The watchdog gives up on it where the network library would wait on.\"\"\"\n\n    def __init__(self, job):\n        self.job = job\n        self.done = False\n        self.received = 0\n        self.begun = self.moved = self.window = time.monotonic()\n        self.window_bytes = 0\n\n    def end(self, answer):\n        with lock:\n            if self.done:\n                return False\n            self.done = True\n        slots.release()\n        active.discard(self)\n        reply(dict(answer, id=self.job['id']))\n        return True\n\n    def check(self, now):\n        job = self.job\n        if now - self.begun > job['seconds'] and (job['page'] or self.received == 0):\n            self.end({'fault': 'it did not arrive within %g s' % job['seconds']})\n        elif self.received and now - self.moved > job['silence']:\n            self.end({'fault': 'it sent nothing for %g s' % job['silence']})\n        elif self.received and now - self.window > job['window']:\n            if self.window_bytes < job['rate'] * job['window']:\n                self.end({'fault': 'it sent less than %g kB/s' % (job['rate'] / 1024)})\n            self.window = now\n            self.window_bytes = 0\n\n    def arrived(self, size):\n        if self.done:\n            raise Fault('it took too long')\n        self.received += size\n        self.window_bytes += size\n        self.moved = time.monotonic()\n        if self.received > self.job['bytes']:\n            raise Fault('it is larger than %d MB' % (self.job['bytes'] >> 20))\n\n    def run(self):\n        try:\n            self.end(self.download())\n        except Fault as fault:\n            large = self.received > self.job['bytes']\n            self.end({'fault': str(fault), 'large': large, 'broken': not large})\n        except Unwritable:\n            self.end({'fault': 'it could not be written', 'unwritable': True})\n        except BaseException as error:\n            self.fail(error)\n\n    def fail(self, error):\n        fault = 'it does not answer (%s)' % type(error).__name__\n        self.end({'fault': fault, 'broken': self.received > 0})\n\n    def download(self):\n        job = self.job\n        url = job['url']\n        if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n            url = urljoin(url if url.endswith('/') else url + '/', 'index.html')\n        headers = dict(job['headers'], **{'Cache-Control': 'max-age=0'})\n        with session.get(url, headers=headers, stream=True) as response:\n            answer = {\n                'status': response.status_code,\n                'contentType': response.headers.get('Content-Type', ''),\n                'url': bare(response.url),\n            }\n            if response.status_code != 200:\n                return answer\n            digest = hashlib.sha256()\n            with writing(lambda: open(job['to'], 'wb')) as file:\n                for chunk in self.chunks(response):\n                    self.arrived(len(chunk))\n                    digest.update(chunk)\n                    writing(lambda: file.write(chunk))\n            self.check_length(response)\n            return dict(answer, sha256=digest.hexdigest(), size=self.received)\n\n    def chunks(self, response):\n        \"\"\"A page is decompressed; a file is what was sent. requests takes half a page for a page.\"\"\"\n        raw = response.raw\n        if hasattr(raw, 'stream'):\n            pieces = raw.stream(16384, decode_content=False)\n        else:\n            pieces = iter(lambda: raw.read(16384), b'')\n        encoding = str(response.headers.get('Content-Encoding', '')).strip().lower()\n        if not self.job['page'] or encoding in ('', 'identity'):\n            return pieces\n        if encoding not in ('gzip', 'x-gzip'):\n            raise Fault('it has a content encoding that was not requested')\n        return decompressed(pieces)\n\n    def check_length(self, response):\n        \"\"\"requests takes a connection that ends too early for the end of the body.\"\"\"\n        length = str(response.headers.get('Content-Length', ''))\n        if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):\n            if response.raw.tell() != int(length):\n                raise Fault('the connection ended too early')\n\n\ndef decompressed(pieces):\n    stream = zlib.decompressobj(31)\n    for piece in pieces:\n        yield stream.decompress(piece)\n    yield stream.flush()\n    if not stream.eof:\n        raise Fault('it is not the gzip data that it should be')\n\n\ndef writing(work):\n    try:\n        return work()\n    except OSError:\n        raise Unwritable\n\n\ndef bare(url):\n    parts = urlsplit(url)\n    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2], fragment=''))\n\n\ndef watch():\n    while True:\n        time.sleep(0.1)\n        now = time.monotonic()\n        for request in list(active):\n            request.check(now)\n\n\nactive = set()\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\nsession.auth.prompting = False\nknown = json.loads(sys.stdin.readline())\nsession.auth.index_urls = list(session.auth.index_urls or []) + known['indexes']\nthreading.Thread(target=watch, daemon=True).start()\nfor line in iter(sys.stdin.readline, ''):\n    slots.acquire()\n    request = Request(json.loads(line))\n    active.add(request)\n    threading.Thread(target=request.run, daemon=True).start()\nos._exit(0)\n",
   "tags": "\"\"\"Prints, as a JSON list, the tags of the wheels that this Python can install, the best one first.\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.tags import sys_tags\n\nsys.stdout.write(json.dumps([str(tag) for tag in sys_tags()]))\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "wheel_metadata": "\"\"\"Prints, as JSON, what wheels state about their licences and dependencies. Runs none of their code.\n\nTakes a JSON object {directory, files} on standard input; prints a list with one object per file:\n{expression, license, classifiers, requires, texts} or {fault}. `texts` are [path, content] pairs of\nlicence files; the content of one that is too large is null.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\nfrom email.parser import HeaderParser\n\n# A wheel may contain a few bytes that unpack to gigabytes.\nMAX_METADATA = 4 << 20\nMAX_TEXT = 1 << 20\nMAX_TEXTS = 100\n\n\ndef read(archive, member, limit):\n    with archive.open(member) as file:\n        content = file.read(limit + 1)\n    return None if len(content) > limit else content.decode('utf-8', 'replace')\n\n\ndef normalized(name):\n    return re.sub('[-_.]+', '-', name).lower()\n\n\ndef describe(directory, file):\n    project = normalized(file.split('-')[0])\n    with zipfile.ZipFile(os.path.join(directory, file)) as archive:\n        names = sorted(set(archive.namelist()))\n        found = [\n            name[: -len('METADATA')]\n            for name in names\n            if re.match(r'[^/]+\\.dist-info/METADATA$', name)\n            and normalized(name.split('-')[0]) == project\n        ]\n        if len(found) != 1:\n            return {'fault': 'it has %d files METADATA' % len(found)}\n        info = found[0]\n        text = read(archive, info + 'METADATA', MAX_METADATA)\n        if text is None:\n            return {'fault': 'its METADATA is too large'}\n        headers = HeaderParser().parsestr(text)\n        texts = []\n        for name in names:\n            path = name[len(info) :]\n            if not name.startswith(info) or path.endswith('/'):\n                continue\n            if re.match(r'licenses/|(licen[cs]e|copying|notice|authors)[^/]*$', path, re.I):\n                texts.append([path, read(archive, name, MAX_TEXT)])\n            if len(texts) == MAX_TEXTS:\n                break\n\n    def values(name):\n        return [str(value) for value in headers.get_all(name, [])]\n\n    return {\n        'expression': (values('License-Expression') or [''])[0],\n        'license': (values('License') or [''])[0],\n        'classifiers': [v for v in values('Classifier') if v.startswith('License ::')],\n        'requires': values('Requires-Dist'),\n        'texts': texts,\n    }\n\n\ngiven = json.load(sys.stdin)\nanswers = []\nfor file in given['files']:\n    try:\n        answers.append(describe(given['directory'], file))\n    except Exception as error:\n        answers.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
@@ -8291,6 +8683,448 @@ function source(name) {
     return texts[name];
 }
 
+;// CONCATENATED MODULE: ./lib/world/pip-session.js
+/** Downloads through pip's own HTTP session: see session.py. */
+
+
+
+
+
+
+
+
+/** Attempts for something that breaks off; pip itself repeats requests without a response. */
+const attempts = 2;
+/** A client that starts the session with its first request. */
+function pipClient(pip, { indexes }, limits, defaults) {
+    let session;
+    let directory;
+    let isClosed = false;
+    let lastId = 0;
+    function started() {
+        session ??= startSession(pip, indexes, (ended) => {
+            if (session === ended)
+                session = undefined;
+        });
+        return session;
+    }
+    async function ask(order) {
+        if (isClosed)
+            throw new WebError('down', 'the client was closed');
+        const { running, waiting } = started();
+        lastId += 1;
+        const id = lastId;
+        return new Promise((resolve) => {
+            waiting.set(id, resolve);
+            // Addresses may contain credentials, so they are not arguments.
+            running.write(`${asciiJson({
+                ...order,
+                id,
+                silence: limits.silence / 1000,
+                window: limits.window / 1000,
+                rate: limits.minRate,
+            })}\n`);
+        });
+    }
+    async function download(order) {
+        for (let attempt = 1;; attempt += 1) {
+            const reply = await ask(order);
+            const { status, fault } = reply;
+            if (status !== undefined && status !== 200)
+                throw statusError(status);
+            if (fault === undefined)
+                return reply;
+            if (reply.unwritable)
+                throw new Error(fault);
+            if (reply.large)
+                throw new WebError('too large', fault);
+            if (!reply.broken || attempt >= attempts)
+                throw new WebError('down', fault);
+        }
+    }
+    return {
+        async page(url, options = {}) {
+            directory ??= temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pages');
+            const to = external_node_path_.join(await directory, (0,external_node_crypto_.randomUUID)());
+            try {
+                const { contentType = '', url: from = '' } = await download({
+                    url,
+                    to,
+                    headers: { Accept: options.accept ?? defaults.accept, 'Accept-Encoding': 'gzip' },
+                    bytes: options.maxBytes ?? defaults.maxPage,
+                    page: true,
+                    seconds: (options.timeLimit ?? limits.pip) / 1000,
+                });
+                const body = await (0,promises_namespaceObject.readFile)(to);
+                return { contentType, url: from, body, text: body.toString('utf8') };
+            }
+            finally {
+                await (0,promises_namespaceObject.rm)(to, { force: true });
+            }
+        },
+        async file(url, to, expected = {}) {
+            const temporary = `${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.part`;
+            try {
+                for (let attempt = 1;; attempt += 1) {
+                    const { sha256, size } = await download({
+                        url,
+                        to: temporary,
+                        headers: { Accept: '*/*', 'Accept-Encoding': 'identity' },
+                        bytes: Math.min(expected.size ?? defaults.maxFile, expected.maxBytes ?? defaults.maxFile),
+                        page: false,
+                        seconds: limits.pip / 1000,
+                    });
+                    const fault = mismatch({ sha256, size }, expected);
+                    if (fault === undefined) {
+                        await (0,promises_namespaceObject.rename)(temporary, to);
+                        return { sha256, size };
+                    }
+                    // It may have been damaged on the way.
+                    if (attempt >= attempts)
+                        throw new WebError('wrong', fault);
+                }
+            }
+            finally {
+                await (0,promises_namespaceObject.rm)(temporary, { force: true });
+            }
+        },
+        async close() {
+            isClosed = true;
+            session?.running.stop();
+            await session?.running.finished.catch(() => { });
+            if (directory !== undefined)
+                await discard(await directory);
+        },
+    };
+}
+/** Why a file is not the expected one; undefined when it is. */
+function mismatch(file, expected) {
+    if (expected.size !== undefined && expected.size !== file.size) {
+        return 'its size is not the expected one';
+    }
+    if (expected.sha256 !== undefined && expected.sha256 !== file.sha256) {
+        return 'its SHA-256 is not the expected one';
+    }
+    return undefined;
+}
+/** @param onEnd is told when the program has ended, for whatever reason */
+function startSession({ python, cwd, env }, indexes, onEnd) {
+    const waiting = new Map();
+    const running = (0,world_process/* start */.ni)(python, ['-c', pythonProgram('session')], {
+        cwd,
+        env,
+        onLine: (line) => {
+            const reply = replyIn(line);
+            const resolve = reply && waiting.get(reply.id);
+            if (reply === undefined || resolve === undefined)
+                return;
+            waiting.delete(reply.id);
+            resolve(reply);
+        },
+    });
+    const session = { running, waiting };
+    const end = () => {
+        onEnd(session);
+        for (const [id, resolve] of waiting)
+            resolve({ id, fault: 'pip could not be used for it' });
+        waiting.clear();
+    };
+    running.finished.then(end, end);
+    running.write(`${asciiJson({ indexes })}\n`);
+    return session;
+}
+/** Something in the environment may print whenever Python starts. */
+function replyIn(line) {
+    try {
+        const value = JSON.parse(line);
+        return typeof value?.id === 'number' ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/world/client.js
+/** Downloads pages and files of indexes. */
+
+
+
+
+
+
+
+
+/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
+const maxPage = 32 * 1024 * 1024;
+/** Bytes. The largest known wheels have about 4 GB. */
+const maxFile = 8 * 1024 ** 3;
+/** For project pages: prefers JSON, like pip. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/** Bytes that have to arrive for an attempt to count as progress. */
+const progress = 1024 * 1024;
+/** @param limits for tests */
+function webAdapter(limits = usualLimits) {
+    return { open: (access) => openClient(access, limits) };
+}
+function openClient(access, limits) {
+    const { pip } = access;
+    const own = ownClient(access, limits);
+    if (pip === undefined)
+        return own;
+    const session = pipClient(pip, access, limits, { accept, maxPage, maxFile });
+    /** Where pip could do what this program could not. */
+    const pipOrigins = new Set();
+    async function through(address, work) {
+        const url = new URL(address);
+        const isHttp = /^https?:$/.test(url.protocol);
+        if (pip?.use === 'always' || !isHttp || pipOrigins.has(url.origin))
+            return work(session);
+        try {
+            return await work(own);
+        }
+        catch (error) {
+            if (!(error instanceof WebError) || !mayPipHelp(error))
+                throw error;
+            const result = await work(session).catch((other) => {
+                throw other instanceof WebError && other.kind === 'down' ? error : other;
+            });
+            pipOrigins.add(url.origin);
+            return result;
+        }
+    }
+    return {
+        page: (url, options) => through(url, (client) => client.page(url, options)),
+        file: (url, to, expected) => through(url, (client) => client.file(url, to, expected)),
+        async close() {
+            await Promise.all([own.close(), session.close()]);
+        },
+    };
+}
+function mayPipHelp({ kind }) {
+    return kind === 'refused' || kind === 'untrusted' || kind === 'down';
+}
+function ownClient(access, limits) {
+    const connections = new Connections(access, limits);
+    return {
+        page: (url, options = {}) => withRetries({ ...limits, attempts: options.attempts ?? limits.attempts }, () => page(connections, parsed(url), { timeLimit: limits.page, ...options })),
+        file: (url, to, expected = {}) => file(connections, parsed(url), to, expected, limits),
+        close: () => connections.close(),
+    };
+}
+/** @throws WebError for an address that is not one of a web server */
+function parsed(address) {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    if (url !== undefined && /^https?:$/.test(url.protocol))
+        return url;
+    throw new WebError('wrong', 'its address is not an http address');
+}
+/**
+ * Repeats what fails for reasons that may pass.
+ * @param hasProgressed whether the last attempt came further: it then does not count
+ * @throws WebError of the last attempt
+ */
+async function withRetries(limits, attempt, hasProgressed = () => false) {
+    for (let failures = 0;;) {
+        try {
+            return await attempt();
+        }
+        catch (error) {
+            if (!(error instanceof Failure))
+                throw error;
+            failures = hasProgressed() ? 1 : failures + 1;
+            if (!error.isTemporary || failures >= limits.attempts)
+                throw error.error;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(pauseBefore(failures, error.retryAfter, Date.now(), limits.pause));
+        }
+    }
+}
+async function page(connections, start, { accept: types = accept, maxBytes = maxPage, sample, timeLimit, stayAtOrigin }) {
+    const headers = { accept: types, 'accept-encoding': sample === undefined ? 'gzip' : 'identity' };
+    const exchange = await connections.request(start, headers, {
+        statuses: [200],
+        total: timeLimit,
+        stayAtOrigin,
+    });
+    try {
+        if (Number(connections_text(exchange.headers['content-length'])) > maxBytes)
+            throw tooLarge(maxBytes);
+        const chunks = [];
+        let size = 0;
+        for await (const chunk of exchange.body()) {
+            chunks.push(chunk);
+            size += chunk.length;
+            if (size > maxBytes)
+                throw tooLarge(maxBytes);
+            if (sample !== undefined && size >= sample)
+                break;
+        }
+        const body = await decompressed(Buffer.concat(chunks), exchange, maxBytes);
+        return {
+            contentType: connections_text(exchange.headers['content-type']) ?? '',
+            body,
+            text: body.toString('utf8'),
+            url: exchange.url.href,
+        };
+    }
+    finally {
+        exchange.end();
+    }
+}
+async function decompressed(body, { headers }, maxOutputLength) {
+    const encoding = (connections_text(headers['content-encoding']) ?? 'identity').trim().toLowerCase();
+    if (encoding === 'identity' || encoding === '')
+        return body;
+    if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+        throw new WebError('wrong', 'it has a content encoding that was not requested');
+    }
+    try {
+        return await (0,external_node_util_.promisify)(external_node_zlib_.gunzip)(body, { maxOutputLength });
+    }
+    catch (error) {
+        const { code } = error;
+        if (code === 'ERR_BUFFER_TOO_LARGE')
+            throw tooLarge(maxOutputLength);
+        throw new Failure(new WebError('wrong', 'it is not the gzip data that it should be'), true);
+    }
+}
+function tooLarge(limit) {
+    return new WebError('too large', `it is larger than ${Math.floor(limit / 1024 / 1024)} MB`);
+}
+async function file(connections, start, to, expected, limits) {
+    const temporary = `${to}.${Math.random().toString(36).slice(2, 10)}.part`;
+    const handle = await (0,promises_namespaceObject.open)(temporary, 'wx');
+    const partial = new PartialFile(handle, expected);
+    let before = 0;
+    let isClosed = false;
+    try {
+        const result = await withRetries(limits, () => {
+            before = partial.size;
+            return download(connections, start, partial);
+        }, () => partial.size >= before + progress);
+        await handle.close();
+        isClosed = true;
+        await (0,promises_namespaceObject.rename)(temporary, to);
+        return result;
+    }
+    catch (error) {
+        if (!isClosed)
+            await handle.close().catch(() => { });
+        await (0,promises_namespaceObject.rm)(temporary, { force: true }).catch(() => { });
+        throw error;
+    }
+}
+/** One attempt, which goes on where the last one ended. */
+async function download(connections, start, partial) {
+    const headers = { accept: '*/*', 'accept-encoding': 'identity', ...partial.rangeHeaders() };
+    let exchange;
+    try {
+        exchange = await connections.request(start, headers, { statuses: [200, 206] });
+    }
+    catch (error) {
+        // 416: what is here already is longer than what is there now.
+        if (error instanceof Failure && error.error.status === 416 && partial.size > 0) {
+            await partial.restart();
+            throw new Failure(error.error, true);
+        }
+        throw error;
+    }
+    try {
+        await partial.begin(exchange);
+        for await (const chunk of exchange.body())
+            await partial.append(chunk);
+    }
+    finally {
+        exchange.end();
+    }
+    return partial.finish();
+}
+/** A file that is being downloaded, perhaps in several attempts. */
+class PartialFile {
+    #handle;
+    #expected;
+    #hash = (0,external_node_crypto_.createHash)('sha256');
+    /** Identifies the version of the file on the server, for If-Range. */
+    #validator;
+    /** What arrived in full was wrong before. */
+    #wasWrong = false;
+    /** Bytes. */
+    size = 0;
+    constructor(handle, expected) {
+        this.#handle = handle;
+        this.#expected = expected;
+    }
+    /** Without a validator, only a known hash shows that the parts belong together. */
+    rangeHeaders() {
+        const mayResume = this.#validator !== undefined || this.#expected.sha256 !== undefined;
+        if (this.size === 0 || !mayResume)
+            return {};
+        return {
+            range: `bytes=${this.size}-`,
+            ...(this.#validator === undefined ? {} : { 'if-range': this.#validator }),
+        };
+    }
+    async begin({ status, headers }) {
+        const range = /^bytes (\d+)-\d*\/(\d+|\*)$/.exec(connections_text(headers['content-range']) ?? '');
+        const isNext = status === 206 && Number(range?.[1]) === this.size && this.size > 0;
+        if (status === 206 && !isNext) {
+            await this.restart();
+            throw new Failure(new WebError('wrong', 'it sent another part than requested'), true);
+        }
+        if (!isNext && this.size > 0)
+            await this.restart();
+        const etag = connections_text(headers['etag']);
+        this.#validator = etag?.startsWith('"') ? etag : connections_text(headers['last-modified']);
+        const length = connections_text(headers['content-length']);
+        if (length !== undefined)
+            await this.#check(this.size + Number(length), true);
+    }
+    async append(chunk) {
+        await this.#check(this.size + chunk.length, false);
+        this.#hash.update(chunk);
+        for (let written = 0; written < chunk.length;) {
+            const rest = chunk.length - written;
+            const { bytesWritten } = await this.#handle.write(chunk, written, rest, this.size);
+            written += bytesWritten;
+            this.size += bytesWritten;
+        }
+    }
+    async finish() {
+        const sha256 = this.#hash.digest('hex');
+        const found = { sha256, size: this.size };
+        const fault = mismatch(found, this.#expected);
+        if (fault !== undefined)
+            throw await this.#wrong(fault);
+        return found;
+    }
+    /** Forgets everything that has arrived. */
+    async restart() {
+        await this.#handle.truncate(0);
+        this.#hash = (0,external_node_crypto_.createHash)('sha256');
+        this.#validator = undefined;
+        this.size = 0;
+    }
+    /** @param isFinal whether the size is that of the whole file */
+    async #check(size, isFinal) {
+        const { size: wanted, maxBytes = maxFile } = this.#expected;
+        if (size > maxBytes)
+            throw tooLarge(maxBytes);
+        if (wanted !== undefined && (isFinal ? size !== wanted : size > wanted)) {
+            throw await this.#wrong('its size is not the expected one');
+        }
+    }
+    /** It may have been damaged on the way: all of it is requested once more. */
+    async #wrong(reason) {
+        const isFirst = !this.#wasWrong;
+        this.#wasWrong = true;
+        await this.restart();
+        return new Failure(new WebError('wrong', reason), isFirst);
+    }
+}
+
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/world/python.js
 /** The chosen Python and its pip. */
 
@@ -8522,6 +9356,9 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 
 
 
+
+
+
 /** @param environment the environment of programs other than pip */
 function downloadsAdapter(reporter, environment) {
     return {
@@ -8551,38 +9388,64 @@ function downloadsAdapter(reporter, environment) {
                 return { identities, pyproject: pyproject ?? undefined };
             });
         },
-        async pages(interpreter, urls, { directory, ...options }) {
-            const answers = await throughPip(interpreter, { urls, directory }, options);
-            const pages = [];
-            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
-                const body = status === undefined ? '' : await (0,promises_namespaceObject.readFile)(external_node_path_.join(directory, String(index)), 'utf8');
-                pages.push({ status, contentType, url, body, fault });
-            }
-            return pages;
+        async pages(interpreter, urls, pip) {
+            return throughPip(interpreter, pip, (client) => Promise.all(urls.map((url) => indexPage(client, url))));
         },
-        async digests(interpreter, urls, options) {
-            const answers = await throughPip(interpreter, { urls }, options);
-            return answers.map(({ sha256 }) => sha256);
+        async digests(interpreter, urls, pip) {
+            const directory = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-digests');
+            try {
+                return await throughPip(interpreter, pip, (client) => Promise.all(urls.map((url) => digest(client, url, directory))));
+            }
+            finally {
+                await discard(directory);
+            }
         },
     };
 }
-async function throughPip(interpreter, job, { cwd, env }) {
-    if (job.urls.length === 0)
-        return [];
-    // URLs may contain credentials, so they are not arguments.
-    const input = asciiJson({ ...job, accept: accept, limit: maxPage });
-    const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
-        cwd,
-        env,
-        input,
+/** pip's own session downloads, so that this sees what pip sees. */
+async function throughPip({ executable: python }, { cwd, env }, work) {
+    const client = webAdapter().open({
+        indexes: [],
+        trust: { trustedHosts: [], certificates: undefined },
+        environment: env,
+        pip: { use: 'always', python, cwd, env },
     });
-    if (exitCode === 0)
-        return JSON.parse(stdout);
-    throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
+    try {
+        return await work(client);
+    }
+    finally {
+        await client.close();
+    }
+}
+async function indexPage(client, address) {
+    try {
+        const { contentType, text: body, url } = await client.page(address);
+        return { status: 200, contentType, url, body, fault: undefined };
+    }
+    catch (error) {
+        if (!(error instanceof WebError))
+            throw error;
+        const { status, message: fault } = error;
+        return { status, contentType: '', url: '', body: '', fault };
+    }
+}
+async function digest(client, url, directory) {
+    const file = external_node_path_.join(directory, (0,external_node_crypto_.randomUUID)());
+    try {
+        return (await client.file(url, file)).sha256;
+    }
+    catch (error) {
+        if (error instanceof WebError)
+            return undefined;
+        throw error;
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(file, { force: true });
+    }
 }
 
 // EXTERNAL MODULE: ./lib/logic/digest.js
-var digest = __nccwpck_require__(9112);
+var logic_digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/local-project.js
 var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/paths.js
@@ -11447,974 +12310,6 @@ async function filesMatching(root, pattern) {
     return found;
 }
 
-;// CONCATENATED MODULE: ./lib/logic/web.js
-/** Requests to indexes: their errors, whose credentials they carry, which proxy they take. */
-/** Why a page or file could not be downloaded: a few words about "it", without secrets. */
-class WebError extends Error {
-    name = 'WebError';
-    kind;
-    /** Of the response, if there was one. */
-    status;
-    constructor(kind, message, status) {
-        super(message);
-        this.kind = kind;
-        this.status = status;
-    }
-}
-/** The error for a response that is neither what was asked for nor a redirect. */
-function statusError(status) {
-    let kind = 'down';
-    if (status === 401 || status === 403)
-        kind = 'refused';
-    if (status === 404 || status === 410)
-        kind = 'absent';
-    return new WebError(kind, `it answers ${status}`, status);
-}
-/** Whether the same request may succeed a moment later. */
-function isTemporary(status) {
-    return status === 408 || status === 425 || status === 429 || status >= 500;
-}
-/**
- * Milliseconds to wait before the next attempt.
- * @param failures how many attempts have failed, at least 1
- * @param retryAfter the header of the last response: seconds, or a date
- * @param limits.first the wait after the first failure; doubles with each
- * @param limits.longest cuts off whatever a server asks for
- */
-function pauseBefore(failures, retryAfter, now, limits) {
-    const own = limits.first * 2 ** (failures - 1);
-    const header = retryAfter?.trim() ?? '';
-    const theirs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-    return Math.min(limits.longest, Math.max(own, Number.isNaN(theirs) ? 0 : theirs));
-}
-/** @returns the credentials in a URL, decoded; undefined when it has none */
-function credentialsIn({ username, password }) {
-    if (username === '' && password === '')
-        return undefined;
-    return { username: decoded(username), password: decoded(password) };
-}
-/** The same URL without credentials and fragment. */
-function bareUrl(url) {
-    const bare = new URL(url);
-    bare.username = '';
-    bare.password = '';
-    bare.hash = '';
-    return bare;
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
-/**
- * The credentials for a URL: its own, or else those of the index at the same origin that shares most
- * of its path. An index without credentials counts too: what is below it is requested without any.
- * @param indexes URLs, which may contain credentials
- */
-function credentialsFor(url, indexes) {
-    const own = credentialsIn(url);
-    if (own !== undefined)
-        return own;
-    const rank = (index) => 2 * sharedSegments(index, url) + (credentialsIn(index) === undefined ? 0 : 1);
-    const [best] = indexes
-        .filter((index) => URL.canParse(index))
-        .map((index) => new URL(index))
-        .filter(({ origin }) => origin === url.origin)
-        .sort((a, b) => rank(b) - rank(a));
-    return best && credentialsIn(best);
-}
-function sharedSegments(one, other) {
-    const [first, second] = [one, other].map(({ pathname }) => pathname.split('/').filter(Boolean));
-    const length = first?.findIndex((segment, index) => segment !== second?.[index]) ?? 0;
-    return length < 0 ? (first?.length ?? 0) : length;
-}
-/** The address of a project's page. @param project normalised @throws for an invalid URL */
-function pageUrl(index, project) {
-    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`).href;
-}
-/** Whether credentials for one URL may go to another: the same origin, or the same host over https. */
-function isSameOwner(from, to) {
-    if (from.origin === to.origin)
-        return true;
-    const isUpgrade = from.protocol === 'http:' && to.protocol === 'https:';
-    return isUpgrade && from.hostname === to.hostname && from.port === '' && to.port === '';
-}
-/** @param trustedHosts hosts, with or without a port, as in pip's --trusted-host */
-function isTrustedHost({ host, hostname }, trustedHosts) {
-    return trustedHosts.some((trusted) => trusted === host || trusted === hostname);
-}
-/**
- * The proxy that requests, and so the newest pip, would use: `getproxies_environment` of urllib, and
- * `select_proxy` and `should_bypass_proxies` of requests.
- * @param environment variables `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy` in either
- *   case; lower case wins
- * @returns its URL, which may contain credentials; undefined for none
- */
-function proxyFor(url, environment) {
-    if (bypassesProxies(url, variable(environment, 'no_proxy') ?? ''))
-        return undefined;
-    const scheme = url.protocol.slice(0, -1);
-    // In CGI programs, the sender of a request could set HTTP_PROXY.
-    const isCgi = scheme === 'http' && environment['REQUEST_METHOD'] !== undefined;
-    const own = isCgi ? environment['http_proxy'] : variable(environment, `${scheme}_proxy`);
-    const proxy = own || variable(environment, 'all_proxy');
-    if (!proxy)
-        return undefined;
-    return /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
-}
-/** Whether only pip may know how to use a proxy, because it is not an http one (SOCKS). */
-function isForeignProxy(proxy) {
-    return proxy !== undefined && !(/^https?:/i.test(proxy) && URL.canParse(proxy));
-}
-/** An empty variable in lower case takes back the one in upper case. */
-function variable(environment, name) {
-    return environment[name] ?? environment[name.toUpperCase()];
-}
-function bypassesProxies(url, setting) {
-    const hostname = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
-    const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
-    if (setting.trim() === '*')
-        return true;
-    const names = setting
-        .toLowerCase()
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '');
-    const address = addressOf(hostname);
-    return names.some((name) => {
-        const [network, bits] = name.split('/');
-        const start = addressOf(network ?? '');
-        if (address !== undefined && start !== undefined && bits !== undefined) {
-            const size = 2 ** (32 - Number(bits));
-            return Math.floor(start / size) === Math.floor(address / size);
-        }
-        const bare = name.replace(/^\.+/, '');
-        const forms = address === undefined ? [hostname, host] : [hostname];
-        return forms.some((form) => form === bare || form.endsWith(`.${bare}`));
-    });
-}
-/** @returns an IPv4 address as a number */
-function addressOf(host) {
-    const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host)?.slice(1).map(Number);
-    return parts?.reduce((sum, part) => sum * 256 + part, 0);
-}
-/**
- * Whether requests have to go through pip's own session from the start, because it alone knows a
- * proxy, a client certificate or the credentials.
- */
-function needsPip(way) {
-    const { indexes, otherCredentials, proxy, clientCertificate, environment } = way;
-    if (proxy !== undefined || clientCertificate !== undefined)
-        return true;
-    const urls = indexes.filter((index) => URL.canParse(index)).map((index) => new URL(index));
-    return urls.some((url) => !/^https?:$/.test(url.protocol) ||
-        isForeignProxy(proxyFor(url, environment)) ||
-        (otherCredentials && (url.username === '' || url.password === '')));
-}
-
-;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
-;// CONCATENATED MODULE: ./lib/world/connections.js
-/** HTTP connections that are used again, and requests over them that no server can delay for ever. */
-
-
-
-/** An index that forwards requests may need a while before it sends the first byte of a big file. */
-const usualLimits = {
-    connect: 10_000,
-    answer: 30_000,
-    silence: 30_000,
-    window: 60_000,
-    minRate: 1024,
-    page: 60_000,
-    attempts: 4,
-    pause: { first: 500, longest: 30_000 },
-    pip: 100_000,
-};
-/** Requests at the same time to one origin. */
-const connections_concurrency = 16;
-const connections_maxRedirects = 5;
-/** An attempt that failed. */
-class Failure extends Error {
-    error;
-    /** Whether another attempt may succeed. */
-    isTemporary;
-    retryAfter;
-    constructor(error, temporary, retryAfter) {
-        super(error.message);
-        this.error = error;
-        this.isTemporary = temporary;
-        this.retryAfter = retryAfter;
-    }
-}
-/** Stops an attempt that takes too long. */
-class Watch {
-    #controller = new AbortController();
-    #total;
-    #step;
-    hasAnswer = false;
-    /** Why it was stopped. */
-    reason;
-    constructor(total) {
-        if (total === undefined)
-            return;
-        const stop = () => {
-            const verb = this.hasAnswer ? 'arrive' : 'answer';
-            this.stop(`it did not ${verb} within ${seconds(total)}`);
-        };
-        this.#total = setTimeout(stop, total);
-    }
-    get signal() {
-        return this.#controller.signal;
-    }
-    stop(reason) {
-        this.reason ??= reason;
-        this.#controller.abort();
-    }
-    /** Waits for one step. */
-    async within(limit, reason, step) {
-        this.#step = setTimeout(() => this.stop(reason), limit);
-        try {
-            return await step;
-        }
-        finally {
-            clearTimeout(this.#step);
-        }
-    }
-    end() {
-        clearTimeout(this.#total);
-        clearTimeout(this.#step);
-    }
-}
-function seconds(milliseconds) {
-    return `${milliseconds / 1000} s`;
-}
-/** The connections of one client. */
-class Connections {
-    #access;
-    #limits;
-    #dispatchers = new Map();
-    #proxies = [];
-    #queues = new Map();
-    #ongoing = new Set();
-    #certificates;
-    #closed = false;
-    constructor(access, limits) {
-        this.#access = access;
-        this.#limits = limits;
-    }
-    /**
-     * Sends a request, and follows redirects: the credentials never go to another origin, and a
-     * redirect from https to http is followed only to a trusted host.
-     * @param total milliseconds from the request to the last byte; none by default
-     * @returns a response with one of the wanted statuses
-     * @throws Failure for every other one, and when there is none
-     */
-    async request(start, headers, options) {
-        let credentials = credentialsFor(start, this.#access.indexes);
-        let url = bareUrl(start);
-        const watch = new Watch(options.total);
-        this.#ongoing.add(watch);
-        try {
-            for (let hop = 0; hop <= connections_maxRedirects; hop += 1) {
-                const exchange = await this.#send(url, headers, credentials, watch);
-                if (options.statuses.includes(exchange.status)) {
-                    watch.hasAnswer = true;
-                    const end = () => {
-                        exchange.end();
-                        this.#end(watch);
-                    };
-                    return { ...exchange, end };
-                }
-                const { status } = exchange;
-                const target = status >= 300 && status <= 399 ? connections_text(exchange.headers['location']) : undefined;
-                exchange.end();
-                if (target === undefined) {
-                    const retryAfter = connections_text(exchange.headers['retry-after']);
-                    throw new Failure(statusError(status), isTemporary(status), retryAfter);
-                }
-                const next = this.#redirected(url, target);
-                if (!isSameOwner(url, next))
-                    credentials = undefined;
-                url = next;
-            }
-            throw new Failure(new WebError('wrong', 'it redirects too many times'), false);
-        }
-        catch (error) {
-            this.#end(watch);
-            throw failureOf(error, watch.reason);
-        }
-    }
-    /** Ends all requests and connections. */
-    async close() {
-        this.#closed = true;
-        for (const watch of this.#ongoing)
-            watch.stop('the client was closed');
-        const all = await Promise.allSettled(this.#dispatchers.values());
-        // Connections to proxies first: a tunnel that is being made is waited for otherwise.
-        await Promise.all(this.#proxies.map((pool) => pool.destroy()));
-        await Promise.all(all.map((each) => each.status === 'fulfilled' && each.value.destroy()));
-    }
-    #end(watch) {
-        watch.end();
-        this.#ongoing.delete(watch);
-    }
-    #redirected(from, location) {
-        if (!URL.canParse(location, from.href)) {
-            throw new Failure(new WebError('wrong', 'it redirects to an invalid address'), false);
-        }
-        const to = bareUrl(new URL(location, from.href).href);
-        if (!/^https?:$/.test(to.protocol)) {
-            throw new Failure(new WebError('wrong', `it redirects to an address with ${to.protocol}`), false);
-        }
-        const isDowngrade = from.protocol === 'https:' && to.protocol === 'http:';
-        if (isDowngrade && !isTrustedHost(to, this.#access.trust.trustedHosts)) {
-            throw new Failure(new WebError('untrusted', `it redirects from https to plain http (${to.host})`), false);
-        }
-        return to;
-    }
-    async #send(url, headers, credentials, watch) {
-        const queue = getOrAdd(this.#queues, url.origin, () => new Queue(connections_concurrency));
-        await queue.enter(watch.signal);
-        let isEnded = false;
-        const leave = () => {
-            if (isEnded)
-                return;
-            isEnded = true;
-            queue.leave();
-        };
-        try {
-            const dispatcher = await this.#dispatcher(url);
-            const { answer } = this.#limits;
-            const response = await watch.within(answer, `it did not answer within ${seconds(answer)}`, dispatcher.request({
-                origin: url.origin,
-                path: `${url.pathname}${url.search}`,
-                method: 'GET',
-                headers: {
-                    ...headers,
-                    'user-agent': 'wheelhouse',
-                    ...(credentials && {
-                        authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}`,
-                    }),
-                },
-                signal: watch.signal,
-                headersTimeout: 0,
-                bodyTimeout: 0,
-            }));
-            return {
-                status: response.statusCode,
-                headers: response.headers,
-                url,
-                body: () => this.#body(response.body, watch),
-                end: () => {
-                    // The connection can be used again if little is left to read.
-                    response.body.on('error', () => { });
-                    void response.body.dump({ limit: 64 * 1024 }).catch(() => { });
-                    leave();
-                },
-            };
-        }
-        catch (error) {
-            leave();
-            throw error;
-        }
-    }
-    async *#body(body, watch) {
-        const { silence, window, minRate } = this.#limits;
-        const pieces = body[Symbol.asyncIterator]();
-        // Only time spent waiting for the server counts, not what the reader does with the bytes.
-        let waited = 0;
-        let bytes = 0;
-        try {
-            for (;;) {
-                const from = performance.now();
-                const { value, done } = await watch.within(silence, `it sent nothing for ${seconds(silence)}`, pieces.next());
-                if (done)
-                    return;
-                waited += performance.now() - from;
-                bytes += value.length;
-                if (waited >= window) {
-                    if (bytes < (minRate * waited) / 1000) {
-                        const rate = `${minRate / 1024} kB/s`;
-                        throw new Failure(new WebError('down', `it sent less than ${rate}`), true);
-                    }
-                    waited = 0;
-                    bytes = 0;
-                }
-                yield value;
-            }
-        }
-        catch (error) {
-            throw failureOf(error, watch.reason);
-        }
-        finally {
-            await pieces.return?.();
-        }
-    }
-    async #dispatcher(url) {
-        if (this.#closed)
-            throw new Failure(new WebError('down', 'the client was closed'), false);
-        const { trust, environment } = this.#access;
-        const proxy = proxyFor(url, environment);
-        if (isForeignProxy(proxy)) {
-            throw new Failure(new WebError('down', 'its proxy is not an http proxy'), false);
-        }
-        const isTrusted = isTrustedHost(url, trust.trustedHosts);
-        return getOrAdd(this.#dispatchers, `${isTrusted} ${proxy}`, () => this.#newDispatcher(proxy, isTrusted));
-    }
-    async #newDispatcher(proxy, isTrusted) {
-        const { certificates } = this.#access.trust;
-        this.#certificates ??= certificates === undefined ? undefined : (0,promises_namespaceObject.readFile)(certificates);
-        const ca = await this.#certificates?.catch(() => {
-            throw new Failure(new WebError('untrusted', 'the file of trusted certificates can not be read'), false);
-        });
-        const tls = {
-            timeout: this.#limits.connect,
-            ...(ca && { ca }),
-            ...(isTrusted && { rejectUnauthorized: false }),
-        };
-        const undici = await __nccwpck_require__.e(/* import() */ 752).then(__nccwpck_require__.t.bind(__nccwpck_require__, 6752, 19));
-        if (proxy === undefined)
-            return new undici.Agent({ connections: connections_concurrency, connect: tls });
-        const address = new URL(proxy);
-        const credentials = credentialsFor(address, []);
-        return new undici.ProxyAgent({
-            uri: bareUrl(address).href,
-            // Plain http is forwarded, as curl and requests have it; only https needs a tunnel.
-            proxyTunnel: false,
-            connections: connections_concurrency,
-            clientFactory: (origin, options) => {
-                const pool = new undici.Pool(origin, { ...options, headersTimeout: this.#limits.answer });
-                this.#proxies.push(pool);
-                return pool;
-            },
-            requestTls: tls,
-            proxyTls: tls,
-            ...(credentials && {
-                token: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}`,
-            }),
-        });
-    }
-}
-/** Admits a number of requests at a time, in order. */
-class Queue {
-    #free;
-    #waiting = [];
-    constructor(size) {
-        this.#free = size;
-    }
-    /** @throws when the signal aborts first */
-    async enter(signal) {
-        signal.throwIfAborted();
-        if (this.#free > 0) {
-            this.#free -= 1;
-            return;
-        }
-        await new Promise((resolve, reject) => {
-            const abort = () => {
-                this.#waiting.splice(this.#waiting.indexOf(admit), 1);
-                reject(signal.reason);
-            };
-            const admit = () => {
-                signal.removeEventListener('abort', abort);
-                resolve();
-            };
-            signal.addEventListener('abort', abort, { once: true });
-            this.#waiting.push(admit);
-        });
-    }
-    leave() {
-        const next = this.#waiting.shift();
-        if (next === undefined)
-            this.#free += 1;
-        else
-            next();
-    }
-}
-function getOrAdd(map, key, make) {
-    const value = map.get(key) ?? make();
-    map.set(key, value);
-    return value;
-}
-/** The first value of a header. */
-function connections_text(header) {
-    return Array.isArray(header) ? header[0] : header;
-}
-/** In a few words; messages of Node and undici may contain addresses. */
-const reasons = {
-    ECONNREFUSED: 'the connection was refused',
-    ECONNRESET: 'the connection was reset',
-    EPIPE: 'the connection was reset',
-    ENOTFOUND: 'its host name does not exist',
-    EAI_AGAIN: 'its host name could not be looked up',
-    EHOSTUNREACH: 'its host is unreachable',
-    ENETUNREACH: 'its network is unreachable',
-    ETIMEDOUT: 'it did not answer in time',
-    UND_ERR_CONNECT_TIMEOUT: 'it did not answer in time',
-    UND_ERR_SOCKET: 'the connection ended too early',
-    UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it has another length than announced',
-    UND_ERR_HEADERS_OVERFLOW: 'its headers are too long',
-};
-/** @param stopped why the attempt was stopped, if it was */
-function failureOf(error, stopped) {
-    if (error instanceof Failure)
-        return error;
-    if (stopped !== undefined)
-        return new Failure(new WebError('down', stopped), true);
-    const { code = '', message } = error;
-    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME|UNABLE_TO_GET_ISSUER/.test(code)) {
-        return new Failure(new WebError('untrusted', `its certificate is not trusted (${code})`), false);
-    }
-    const [, proxyStatus] = /^Proxy .*\((\d{3})\)/.exec(message) ?? [];
-    const reason = proxyStatus ? `the proxy answers ${proxyStatus}` : (reasons[code] ?? code);
-    const isLasting = proxyStatus === undefined ? code === 'ENOTFOUND' : !isTemporary(Number(proxyStatus));
-    return new Failure(new WebError('down', reason || 'the connection failed'), !isLasting);
-}
-
-;// CONCATENATED MODULE: ./lib/world/pip-session.js
-/** Downloads through pip's own HTTP session: see session.py. */
-
-
-
-
-
-
-
-
-/** Attempts for something that breaks off; pip itself repeats requests without a response. */
-const attempts = 2;
-/** A client that starts the session with its first request. */
-function pipClient(pip, { indexes }, limits, defaults) {
-    let session;
-    let directory;
-    let isClosed = false;
-    let lastId = 0;
-    function started() {
-        session ??= startSession(pip, indexes, (ended) => {
-            if (session === ended)
-                session = undefined;
-        });
-        return session;
-    }
-    async function ask(order) {
-        if (isClosed)
-            throw new WebError('down', 'the client was closed');
-        const { running, waiting } = started();
-        lastId += 1;
-        const id = lastId;
-        return new Promise((resolve) => {
-            waiting.set(id, resolve);
-            // Addresses may contain credentials, so they are not arguments.
-            running.write(`${asciiJson({
-                ...order,
-                id,
-                silence: limits.silence / 1000,
-                window: limits.window / 1000,
-                rate: limits.minRate,
-            })}\n`);
-        });
-    }
-    async function download(order) {
-        for (let attempt = 1;; attempt += 1) {
-            const reply = await ask(order);
-            const { status, fault } = reply;
-            if (status !== undefined && status !== 200)
-                throw statusError(status);
-            if (fault === undefined)
-                return reply;
-            if (reply.unwritable)
-                throw new Error(fault);
-            if (reply.large)
-                throw new WebError('too large', fault);
-            if (!reply.broken || attempt >= attempts)
-                throw new WebError('down', fault);
-        }
-    }
-    return {
-        async page(url, options = {}) {
-            directory ??= temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pages');
-            const to = external_node_path_.join(await directory, (0,external_node_crypto_.randomUUID)());
-            try {
-                const { contentType = '', url: from = '' } = await download({
-                    url,
-                    to,
-                    headers: { Accept: options.accept ?? defaults.accept },
-                    bytes: options.maxBytes ?? defaults.maxPage,
-                    page: true,
-                    seconds: (options.timeLimit ?? limits.pip) / 1000,
-                });
-                const body = await (0,promises_namespaceObject.readFile)(to);
-                return { contentType, url: from, body, text: body.toString('utf8') };
-            }
-            finally {
-                await (0,promises_namespaceObject.rm)(to, { force: true });
-            }
-        },
-        async file(url, to, expected = {}) {
-            const temporary = `${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.part`;
-            try {
-                for (let attempt = 1;; attempt += 1) {
-                    const { sha256, size } = await download({
-                        url,
-                        to: temporary,
-                        headers: { Accept: '*/*', 'Accept-Encoding': 'identity' },
-                        bytes: expected.maxBytes ?? defaults.maxFile,
-                        page: false,
-                        seconds: limits.pip / 1000,
-                    });
-                    const fault = mismatch({ sha256, size }, expected);
-                    if (fault === undefined) {
-                        await (0,promises_namespaceObject.rename)(temporary, to);
-                        return { sha256, size };
-                    }
-                    // It may have been damaged on the way.
-                    if (attempt >= attempts)
-                        throw new WebError('wrong', fault);
-                }
-            }
-            finally {
-                await (0,promises_namespaceObject.rm)(temporary, { force: true });
-            }
-        },
-        async close() {
-            isClosed = true;
-            session?.running.stop();
-            await session?.running.finished.catch(() => { });
-            if (directory !== undefined)
-                await discard(await directory);
-        },
-    };
-}
-/** Why a file is not the expected one; undefined when it is. */
-function mismatch(file, expected) {
-    if (expected.size !== undefined && expected.size !== file.size) {
-        return 'its size is not the expected one';
-    }
-    if (expected.sha256 !== undefined && expected.sha256 !== file.sha256) {
-        return 'its SHA-256 is not the expected one';
-    }
-    return undefined;
-}
-/** @param onEnd is told when the program has ended, for whatever reason */
-function startSession({ python, cwd, env }, indexes, onEnd) {
-    const waiting = new Map();
-    const running = (0,world_process/* start */.ni)(python, ['-c', pythonProgram('session')], {
-        cwd,
-        env,
-        onLine: (line) => {
-            const reply = replyIn(line);
-            const resolve = reply && waiting.get(reply.id);
-            if (reply === undefined || resolve === undefined)
-                return;
-            waiting.delete(reply.id);
-            resolve(reply);
-        },
-    });
-    const session = { running, waiting };
-    const end = () => {
-        onEnd(session);
-        for (const [id, resolve] of waiting)
-            resolve({ id, fault: 'pip could not be used for it' });
-        waiting.clear();
-    };
-    running.finished.then(end, end);
-    running.write(`${asciiJson({ indexes })}\n`);
-    return session;
-}
-/** Something in the environment may print whenever Python starts. */
-function replyIn(line) {
-    try {
-        const value = JSON.parse(line);
-        return typeof value?.id === 'number' ? value : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/world/client.js
-/** Downloads pages and files of indexes. */
-
-
-
-
-
-
-
-
-/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
-const client_maxPage = 32 * 1024 * 1024;
-/** Bytes. The largest known wheels have about 4 GB. */
-const maxFile = 8 * 1024 ** 3;
-/** For project pages: prefers JSON, like pip. */
-const client_accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/** Bytes that have to arrive for an attempt to count as progress. */
-const progress = 1024 * 1024;
-/** @param limits for tests */
-function webAdapter(limits = usualLimits) {
-    return { open: (access) => openClient(access, limits) };
-}
-function openClient(access, limits) {
-    const { pip } = access;
-    const own = ownClient(access, limits);
-    if (pip === undefined)
-        return own;
-    const session = pipClient(pip, access, limits, { accept: client_accept, maxPage: client_maxPage, maxFile });
-    /** Where pip could do what this program could not. */
-    const pipOrigins = new Set();
-    async function through(address, work) {
-        const url = new URL(address);
-        const isHttp = /^https?:$/.test(url.protocol);
-        if (pip?.use === 'always' || !isHttp || pipOrigins.has(url.origin))
-            return work(session);
-        try {
-            return await work(own);
-        }
-        catch (error) {
-            if (!(error instanceof WebError) || !mayPipHelp(error))
-                throw error;
-            const result = await work(session).catch((other) => {
-                throw other instanceof WebError && other.kind === 'down' ? error : other;
-            });
-            pipOrigins.add(url.origin);
-            return result;
-        }
-    }
-    return {
-        page: (url, options) => through(url, (client) => client.page(url, options)),
-        file: (url, to, expected) => through(url, (client) => client.file(url, to, expected)),
-        async close() {
-            await Promise.all([own.close(), session.close()]);
-        },
-    };
-}
-function mayPipHelp({ kind }) {
-    return kind === 'refused' || kind === 'untrusted' || kind === 'down';
-}
-function ownClient(access, limits) {
-    const connections = new Connections(access, limits);
-    return {
-        page: (url, options = {}) => client_withRetries({ ...limits, attempts: options.attempts ?? limits.attempts }, () => page(connections, parsed(url), { timeLimit: limits.page, ...options })),
-        file: (url, to, expected = {}) => file(connections, parsed(url), to, expected, limits),
-        close: () => connections.close(),
-    };
-}
-/** @throws WebError for an address that is not one of a web server */
-function parsed(address) {
-    const url = URL.canParse(address) ? new URL(address) : undefined;
-    if (url !== undefined && /^https?:$/.test(url.protocol))
-        return url;
-    throw new WebError('wrong', 'its address is not an http address');
-}
-/**
- * Repeats what fails for reasons that may pass.
- * @param hasProgressed whether the last attempt came further: it then does not count
- * @throws WebError of the last attempt
- */
-async function client_withRetries(limits, attempt, hasProgressed = () => false) {
-    for (let failures = 0;;) {
-        try {
-            return await attempt();
-        }
-        catch (error) {
-            if (!(error instanceof Failure))
-                throw error;
-            failures = hasProgressed() ? 1 : failures + 1;
-            if (!error.isTemporary || failures >= limits.attempts)
-                throw error.error;
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(pauseBefore(failures, error.retryAfter, Date.now(), limits.pause));
-        }
-    }
-}
-async function page(connections, start, { accept: types = client_accept, maxBytes = client_maxPage, sample, timeLimit }) {
-    const headers = { accept: types, 'accept-encoding': sample === undefined ? 'gzip' : 'identity' };
-    const exchange = await connections.request(start, headers, {
-        statuses: [200],
-        ...(timeLimit === undefined ? {} : { total: timeLimit }),
-    });
-    try {
-        if (Number(connections_text(exchange.headers['content-length'])) > maxBytes)
-            throw tooLarge(maxBytes);
-        const chunks = [];
-        let size = 0;
-        for await (const chunk of exchange.body()) {
-            chunks.push(chunk);
-            size += chunk.length;
-            if (size > maxBytes)
-                throw tooLarge(maxBytes);
-            if (sample !== undefined && size >= sample)
-                break;
-        }
-        const body = await decompressed(Buffer.concat(chunks), exchange, maxBytes);
-        return {
-            contentType: connections_text(exchange.headers['content-type']) ?? '',
-            body,
-            text: body.toString('utf8'),
-            url: exchange.url.href,
-        };
-    }
-    finally {
-        exchange.end();
-    }
-}
-async function decompressed(body, { headers }, maxOutputLength) {
-    const encoding = (connections_text(headers['content-encoding']) ?? 'identity').trim().toLowerCase();
-    if (encoding === 'identity' || encoding === '')
-        return body;
-    if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-        throw new WebError('wrong', 'it has a content encoding that was not requested');
-    }
-    try {
-        return await (0,external_node_util_.promisify)(external_node_zlib_.gunzip)(body, { maxOutputLength });
-    }
-    catch (error) {
-        const { code } = error;
-        if (code === 'ERR_BUFFER_TOO_LARGE')
-            throw tooLarge(maxOutputLength);
-        throw new Failure(new WebError('wrong', 'it is not the gzip data that it should be'), true);
-    }
-}
-function tooLarge(limit) {
-    return new WebError('too large', `it is larger than ${Math.floor(limit / 1024 / 1024)} MB`);
-}
-async function file(connections, start, to, expected, limits) {
-    const temporary = `${to}.${Math.random().toString(36).slice(2, 10)}.part`;
-    const handle = await (0,promises_namespaceObject.open)(temporary, 'wx');
-    const partial = new PartialFile(handle, expected);
-    let before = 0;
-    let isClosed = false;
-    try {
-        const result = await client_withRetries(limits, () => {
-            before = partial.size;
-            return download(connections, start, partial);
-        }, () => partial.size >= before + progress);
-        await handle.close();
-        isClosed = true;
-        await (0,promises_namespaceObject.rename)(temporary, to);
-        return result;
-    }
-    catch (error) {
-        if (!isClosed)
-            await handle.close().catch(() => { });
-        await (0,promises_namespaceObject.rm)(temporary, { force: true }).catch(() => { });
-        throw error;
-    }
-}
-/** One attempt, which goes on where the last one ended. */
-async function download(connections, start, partial) {
-    const headers = { accept: '*/*', 'accept-encoding': 'identity', ...partial.rangeHeaders() };
-    let exchange;
-    try {
-        exchange = await connections.request(start, headers, { statuses: [200, 206] });
-    }
-    catch (error) {
-        // 416: what is here already is longer than what is there now.
-        if (error instanceof Failure && error.error.status === 416 && partial.size > 0) {
-            await partial.restart();
-            throw new Failure(error.error, true);
-        }
-        throw error;
-    }
-    try {
-        await partial.begin(exchange);
-        for await (const chunk of exchange.body())
-            await partial.append(chunk);
-    }
-    finally {
-        exchange.end();
-    }
-    return partial.finish();
-}
-/** A file that is being downloaded, perhaps in several attempts. */
-class PartialFile {
-    #handle;
-    #expected;
-    #hash = (0,external_node_crypto_.createHash)('sha256');
-    /** Identifies the version of the file on the server, for If-Range. */
-    #validator;
-    /** What arrived in full was wrong before. */
-    #wasWrong = false;
-    /** Bytes. */
-    size = 0;
-    constructor(handle, expected) {
-        this.#handle = handle;
-        this.#expected = expected;
-    }
-    /** Without a validator, only a known hash shows that the parts belong together. */
-    rangeHeaders() {
-        const mayResume = this.#validator !== undefined || this.#expected.sha256 !== undefined;
-        if (this.size === 0 || !mayResume)
-            return {};
-        return {
-            range: `bytes=${this.size}-`,
-            ...(this.#validator === undefined ? {} : { 'if-range': this.#validator }),
-        };
-    }
-    async begin({ status, headers }) {
-        const range = /^bytes (\d+)-\d*\/(\d+|\*)$/.exec(connections_text(headers['content-range']) ?? '');
-        const isNext = status === 206 && Number(range?.[1]) === this.size && this.size > 0;
-        if (status === 206 && !isNext) {
-            await this.restart();
-            throw new Failure(new WebError('wrong', 'it sent another part than requested'), true);
-        }
-        if (!isNext && this.size > 0)
-            await this.restart();
-        const etag = connections_text(headers['etag']);
-        this.#validator = etag?.startsWith('"') ? etag : connections_text(headers['last-modified']);
-        const length = connections_text(headers['content-length']);
-        if (length !== undefined)
-            await this.#check(this.size + Number(length), true);
-    }
-    async append(chunk) {
-        await this.#check(this.size + chunk.length, false);
-        this.#hash.update(chunk);
-        for (let written = 0; written < chunk.length;) {
-            const rest = chunk.length - written;
-            const { bytesWritten } = await this.#handle.write(chunk, written, rest, this.size);
-            written += bytesWritten;
-            this.size += bytesWritten;
-        }
-    }
-    async finish() {
-        const sha256 = this.#hash.digest('hex');
-        const found = { sha256, size: this.size };
-        const fault = mismatch(found, this.#expected);
-        if (fault !== undefined)
-            throw await this.#wrong(fault);
-        return found;
-    }
-    /** Forgets everything that has arrived. */
-    async restart() {
-        await this.#handle.truncate(0);
-        this.#hash = (0,external_node_crypto_.createHash)('sha256');
-        this.#validator = undefined;
-        this.size = 0;
-    }
-    /** @param isFinal whether the size is that of the whole file */
-    async #check(size, isFinal) {
-        const { size: wanted, maxBytes = maxFile } = this.#expected;
-        if (size > maxBytes)
-            throw tooLarge(maxBytes);
-        if (wanted !== undefined && (isFinal ? size !== wanted : size > wanted)) {
-            throw await this.#wrong('its size is not the expected one');
-        }
-    }
-    /** It may have been damaged on the way: all of it is requested once more. */
-    async #wrong(reason) {
-        const isFirst = !this.#wasWrong;
-        this.#wasWrong = true;
-        await this.restart();
-        return new Failure(new WebError('wrong', reason), isFirst);
-    }
-}
-
 ;// CONCATENATED MODULE: ./lib/world/remote-files.js
 /** Downloads requirement files from URLs: with a request of our own, or else as pip would. */
 
@@ -12549,7 +12444,7 @@ function contentDigest(content) {
             .toString('latin1')
             .replace(/^\u00EF\u00BB\u00BF/, '')
             .replaceAll('\r\n', '\n'), 'latin1');
-    return (0,digest/* sha256 */.s)(normal);
+    return (0,logic_digest/* sha256 */.s)(normal);
 }
 async function read(location, access) {
     if (/^https?:/i.test(location))
@@ -12964,54 +12859,42 @@ var feed = __nccwpck_require__(6504);
 
 
 
-/** Time limit for one page including redirects, in milliseconds. */
-const pageLimit = 30_000;
-/** Time limit for one file, in milliseconds. */
-const fileLimit = 600_000;
-/** How often a page is tried, and the milliseconds between two attempts. */
-const patience = { attempts: 3, pause: 1000 };
-/** @param certificates path of a file of certificates to trust instead of Node's own */
-function feedAdapter(access, certificates) {
-    const { origin } = new URL(access.url);
-    const { username, password = '' } = access;
-    const askFor = (url, limit, mayFollow) => {
-        const signal = AbortSignal.timeout(limit);
-        // A feed's files may be on another origin, which must not get its credentials.
-        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
-        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
-    };
-    async function askOnce(project) {
-        const isFeed = (url) => url.origin === origin;
-        const attempt = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
-        try {
-            const { response, url } = await attempt.answer;
-            if (!isFeed(url))
-                return (0,feed/* readForeignRedirect */.px)(url, project);
-            const { statusCode = 0, headers } = response.message;
-            const { text, isWhole } = await textOf(response, maxPage);
-            if (!isWhole)
-                return { state: 'unreadable', reason: `its page is larger than ${maxPage} bytes` };
-            return (0,listing/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
-        }
-        catch (error) {
-            if (attempt.signal.aborted) {
-                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-            }
-            const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,errors/* messageOf */.bD)(error)) };
-        }
-    }
+
+/**
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ * @param environment variables that name proxies
+ */
+function feedAdapter(access, certificates, environment) {
+    const index = new URL(access.url);
+    index.username = encodeURIComponent(access.username ?? '');
+    index.password = encodeURIComponent(access.password ?? '');
+    const trust = { trustedHosts: [], certificates };
+    const client = webAdapter().open({ indexes: [index.href], trust, environment });
     return {
-        ask: (project) => withRetries(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
+        async ask(project) {
+            try {
+                const options = { stayAtOrigin: true };
+                const page = await client.page(pageUrl(access.url, project), options);
+                return (0,listing/* readAnswer */.JN)(200, page.contentType, page.text, page.url);
+            }
+            catch (error) {
+                if (error instanceof ForeignRedirect)
+                    return (0,feed/* readForeignRedirect */.px)(error.location, project);
+                if (!(error instanceof WebError))
+                    throw error;
+                if (error.status !== undefined)
+                    return (0,listing/* readAnswer */.JN)(error.status, '', '', access.url);
+                return { state: 'unreadable', reason: error.message };
+            }
+        },
         async digest({ url }) {
-            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
-            const { statusCode } = response.message;
-            if (statusCode !== 200)
-                throw new Error(`it answers ${statusCode}`);
-            const hash = (0,external_node_crypto_.createHash)('sha256');
-            for await (const chunk of response.message)
-                hash.update(chunk);
-            return hash.digest('hex');
+            const directory = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-digest');
+            try {
+                return (await client.file(url, external_node_path_.join(directory, 'file'))).sha256;
+            }
+            finally {
+                await discard(directory);
+            }
         },
     };
 }
@@ -13053,7 +12936,7 @@ function publishingWorld(request, reporter) {
         sources: sourcesAdapter(),
         wheelhouses: wheelhousesAdapter(),
         downloads: downloadsAdapter(reporter, environment),
-        feed: (certificates) => feedAdapter(request.feed, certificates),
+        feed: (certificates) => feedAdapter(request.feed, certificates, environment),
         programs: programsAdapter(reporter),
         reporter,
     };

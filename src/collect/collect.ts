@@ -134,20 +134,18 @@ function buildRequiresOf(file: string, metadata: FileMetadata | undefined): stri
  * @throws UserError for a file that no index lists, or that one lists with another hash
  */
 async function checkListed(
-  { interpreter, indexes, pip, purpose, workplace }: CollectRun,
-  { downloads, wheelhouses }: CollectWorld,
+  { interpreter, indexes, pip, purpose }: CollectRun,
+  { downloads }: CollectWorld,
   files: readonly SourceFile[],
 ): Promise<void> {
   const urls = [indexes.authoritative, ...indexes.extra];
   const projects = [...new Set(files.map(({ name }) => name))];
   const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-  const directory = await wheelhouses.stage(workplace);
   const pages = await downloads.pages(
     interpreter,
     queries.map(({ project, index }) => pageUrl(index, project)),
-    { ...pip, directory },
+    pip,
   );
-  await wheelhouses.remove(directory);
   const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
   for (const file of files) {
     const own = answers.filter(({ project }) => project === file.name);

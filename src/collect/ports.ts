@@ -29,12 +29,11 @@ export interface Downloads {
   ): Promise<readonly FileMetadata[]>;
   /**
    * Gets pages of indexes as pip does, with its credentials, certificates and proxies, in order.
-   * @param options.directory an empty directory for the pages
    */
   pages(
     interpreter: Interpreter,
     urls: readonly string[],
-    options: PipAccess & { readonly directory: string },
+    options: PipAccess,
   ): Promise<readonly IndexPage[]>;
   /**
    * Downloads files as pip does, without its cache.

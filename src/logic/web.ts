@@ -21,6 +21,17 @@ export class WebError extends Error {
   }
 }
 
+/** A redirect that was not to be followed. */
+export class ForeignRedirect extends WebError {
+  /** It may contain secrets. */
+  readonly location: URL;
+
+  constructor(location: URL) {
+    super('wrong', `it redirects to ${location.host}`);
+    this.location = location;
+  }
+}
+
 /** The error for a response that is neither what was asked for nor a redirect. */
 export function statusError(status: number): WebError {
   let kind: WebFault = 'down';

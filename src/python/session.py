@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 import time
+import zlib
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
@@ -32,6 +33,10 @@ def reply(answer):
 
 
 class Fault(Exception):
+    pass
+
+
+class Unwritable(Exception):
     pass
 
 
@@ -82,16 +87,13 @@ class Request:
         except Fault as fault:
             large = self.received > self.job['bytes']
             self.end({'fault': str(fault), 'large': large, 'broken': not large})
-        except OSError as error:
-            if type(error) is OSError or type(error).__module__ == 'builtins':
-                self.end({'fault': 'it could not be written', 'unwritable': True})
-            else:
-                self.fail(error)
+        except Unwritable:
+            self.end({'fault': 'it could not be written', 'unwritable': True})
         except BaseException as error:
             self.fail(error)
 
     def fail(self, error):
-        fault = 'pip could not download it (%s)' % type(error).__name__
+        fault = 'it does not answer (%s)' % type(error).__name__
         self.end({'fault': fault, 'broken': self.received > 0})
 
     def download(self):
@@ -109,29 +111,50 @@ class Request:
             if response.status_code != 200:
                 return answer
             digest = hashlib.sha256()
-            with open(job['to'], 'wb') as file:
+            with writing(lambda: open(job['to'], 'wb')) as file:
                 for chunk in self.chunks(response):
                     self.arrived(len(chunk))
                     digest.update(chunk)
-                    file.write(chunk)
+                    writing(lambda: file.write(chunk))
             self.check_length(response)
             return dict(answer, sha256=digest.hexdigest(), size=self.received)
 
     def chunks(self, response):
-        """A page is decompressed; a file is what was sent."""
+        """A page is decompressed; a file is what was sent. requests takes half a page for a page."""
         raw = response.raw
-        if self.job['page']:
-            return response.iter_content(16384)
         if hasattr(raw, 'stream'):
-            return raw.stream(16384, decode_content=False)
-        return iter(lambda: raw.read(16384), b'')
+            pieces = raw.stream(16384, decode_content=False)
+        else:
+            pieces = iter(lambda: raw.read(16384), b'')
+        encoding = str(response.headers.get('Content-Encoding', '')).strip().lower()
+        if not self.job['page'] or encoding in ('', 'identity'):
+            return pieces
+        if encoding not in ('gzip', 'x-gzip'):
+            raise Fault('it has a content encoding that was not requested')
+        return decompressed(pieces)
 
     def check_length(self, response):
         """requests takes a connection that ends too early for the end of the body."""
-        length = response.headers.get('Content-Length', '')
+        length = str(response.headers.get('Content-Length', ''))
         if length.isdigit() and hasattr(response.raw, 'tell') and hasattr(response.raw, 'stream'):
             if response.raw.tell() != int(length):
                 raise Fault('the connection ended too early')
+
+
+def decompressed(pieces):
+    stream = zlib.decompressobj(31)
+    for piece in pieces:
+        yield stream.decompress(piece)
+    yield stream.flush()
+    if not stream.eof:
+        raise Fault('it is not the gzip data that it should be')
+
+
+def writing(work):
+    try:
+        return work()
+    except OSError:
+        raise Unwritable
 
 
 def bare(url):

@@ -119,12 +119,13 @@ async function withRetries<T>(
 async function page(
   connections: Connections,
   start: URL,
-  { accept: types = accept, maxBytes = maxPage, sample, timeLimit }: PageOptions,
+  { accept: types = accept, maxBytes = maxPage, sample, timeLimit, stayAtOrigin }: PageOptions,
 ): Promise<WebPage> {
   const headers = { accept: types, 'accept-encoding': sample === undefined ? 'gzip' : 'identity' };
   const exchange = await connections.request(start, headers, {
     statuses: [200],
-    ...(timeLimit === undefined ? {} : { total: timeLimit }),
+    total: timeLimit,
+    stayAtOrigin,
   });
   try {
     if (Number(text(exchange.headers['content-length'])) > maxBytes) throw tooLarge(maxBytes);

@@ -7,6 +7,7 @@ import { basicCredentials } from '../logic/secrets.ts';
 import {
   bareUrl,
   credentialsFor,
+  ForeignRedirect,
   isForeignProxy,
   isSameOwner,
   isTemporary,
@@ -155,7 +156,11 @@ export class Connections {
   async request(
     start: URL,
     headers: Readonly<Record<string, string>>,
-    options: { readonly total?: number; readonly statuses: readonly number[] },
+    options: {
+      readonly total?: number | undefined;
+      readonly statuses: readonly number[];
+      readonly stayAtOrigin?: boolean | undefined;
+    },
   ): Promise<Exchange> {
     let credentials = credentialsFor(start, this.#access.indexes);
     let url = bareUrl(start);
@@ -181,6 +186,9 @@ export class Connections {
           throw new Failure(statusError(status), isTemporary(status), retryAfter);
         }
         const next = this.#redirected(url, target);
+        if (options.stayAtOrigin && next.origin !== url.origin) {
+          throw new Failure(new ForeignRedirect(next), false);
+        }
         if (!isSameOwner(url, next)) credentials = undefined;
         url = next;
       }

@@ -114,7 +114,7 @@ export function pipClient(
         const { contentType = '', url: from = '' } = await download({
           url,
           to,
-          headers: { Accept: options.accept ?? defaults.accept },
+          headers: { Accept: options.accept ?? defaults.accept, 'Accept-Encoding': 'gzip' },
           bytes: options.maxBytes ?? defaults.maxPage,
           page: true,
           seconds: (options.timeLimit ?? limits.pip) / 1000,
@@ -133,7 +133,10 @@ export function pipClient(
             url,
             to: temporary,
             headers: { Accept: '*/*', 'Accept-Encoding': 'identity' },
-            bytes: expected.maxBytes ?? defaults.maxFile,
+            bytes: Math.min(
+              expected.size ?? defaults.maxFile,
+              expected.maxBytes ?? defaults.maxFile,
+            ),
             page: false,
             seconds: limits.pip / 1000,
           });

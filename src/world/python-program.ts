@@ -13,7 +13,6 @@ const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 export type PythonProgram =
   | 'dependencies'
   | 'file_metadata'
-  | 'index_pages'
   | 'make_venv'
   | 'markers'
   | 'pip_elsewhere'

@@ -1,12 +1,15 @@
 /** Downloads with pip, also for another machine, and reads the files. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
 import { errorExcerpt } from '../../logic/pip-output.ts';
-import type { PipResult, Python, Reporter } from '../../ports.ts';
-import { fileSha256 } from '../../world/disk.ts';
-import { accept, maxPage } from '../../world/pages.ts';
+import { WebError } from '../../logic/web.ts';
+import type { PipResult, Python, Reporter, WebClient } from '../../ports.ts';
+import { webAdapter } from '../../world/client.ts';
+import { discard, fileSha256, temporaryDirectory } from '../../world/disk.ts';
 import { runPip } from '../../world/python.ts';
 import { asciiJson, runProgram } from '../../world/python-program.ts';
 import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../logic/model.ts';
@@ -66,52 +69,71 @@ export function downloadsAdapter(
     async pages(
       interpreter: Interpreter,
       urls: readonly string[],
-      { directory, ...options }: PipAccess & { readonly directory: string },
+      pip: PipAccess,
     ): Promise<readonly IndexPage[]> {
-      const answers = await throughPip(interpreter, { urls, directory }, options);
-      const pages: IndexPage[] = [];
-      for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
-        const body =
-          status === undefined ? '' : await readFile(path.join(directory, String(index)), 'utf8');
-        pages.push({ status, contentType, url, body, fault });
-      }
-      return pages;
+      return throughPip(interpreter, pip, (client) =>
+        Promise.all(urls.map((url) => indexPage(client, url))),
+      );
     },
     async digests(
       interpreter: Interpreter,
       urls: readonly string[],
-      options: PipAccess,
+      pip: PipAccess,
     ): Promise<readonly (string | undefined)[]> {
-      const answers = await throughPip(interpreter, { urls }, options);
-      return answers.map(({ sha256 }) => sha256);
+      const directory = await temporaryDirectory(tmpdir(), 'wheelhouse-digests');
+      try {
+        return await throughPip(interpreter, pip, (client) =>
+          Promise.all(urls.map((url) => digest(client, url, directory))),
+        );
+      } finally {
+        await discard(directory);
+      }
     },
   };
 }
 
-/** The script's result for one URL. */
-interface SessionAnswer {
-  readonly status?: number;
-  readonly contentType?: string;
-  readonly url?: string;
-  readonly sha256?: string;
-  readonly fault?: string;
+/** pip's own session downloads, so that this sees what pip sees. */
+async function throughPip<T>(
+  { executable: python }: Interpreter,
+  { cwd, env }: PipAccess,
+  work: (client: WebClient) => Promise<T>,
+): Promise<T> {
+  const client = webAdapter().open({
+    indexes: [],
+    trust: { trustedHosts: [], certificates: undefined },
+    environment: env,
+    pip: { use: 'always', python, cwd, env },
+  });
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
 }
 
-async function throughPip(
-  interpreter: Interpreter,
-  job: { readonly urls: readonly string[]; readonly directory?: string },
-  { cwd, env }: PipAccess,
-): Promise<readonly SessionAnswer[]> {
-  if (job.urls.length === 0) return [];
-  // URLs may contain credentials, so they are not arguments.
-  const input = asciiJson({ ...job, accept, limit: maxPage });
-  const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
-    cwd,
-    env,
-    input,
-  });
-  if (exitCode === 0) return JSON.parse(stdout) as SessionAnswer[];
-  throw new UserError(
-    `pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${errorExcerpt(output)}. Use a different version of pip.`,
-  );
+async function indexPage(client: WebClient, address: string): Promise<IndexPage> {
+  try {
+    const { contentType, text: body, url } = await client.page(address);
+    return { status: 200, contentType, url, body, fault: undefined };
+  } catch (error) {
+    if (!(error instanceof WebError)) throw error;
+    const { status, message: fault } = error;
+    return { status, contentType: '', url: '', body: '', fault };
+  }
+}
+
+async function digest(
+  client: WebClient,
+  url: string,
+  directory: string,
+): Promise<string | undefined> {
+  const file = path.join(directory, randomUUID());
+  try {
+    return (await client.file(url, file)).sha256;
+  } catch (error) {
+    if (error instanceof WebError) return undefined;
+    throw error;
+  } finally {
+    await rm(file, { force: true });
+  }
 }

@@ -16,7 +16,7 @@ export function publishingWorld(request: PublishRequest, reporter: Reporter): Pu
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     downloads: downloadsAdapter(reporter, environment),
-    feed: (certificates) => feedAdapter(request.feed, certificates),
+    feed: (certificates) => feedAdapter(request.feed, certificates, environment),
     programs: programsAdapter(reporter),
     reporter,
   };
