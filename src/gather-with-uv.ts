@@ -5,7 +5,12 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { proxyVariables, temporaryVariables, uvEnvironment } from './logic/environment.ts';
+import {
+  fillEnvironment,
+  proxyVariables,
+  temporaryVariables,
+  uvEnvironment,
+} from './logic/environment.ts';
 import type { Source } from './logic/errors.ts';
 import type { Wheel } from './logic/manifest.ts';
 import { sameVersion, wheelNameParts } from './logic/names.ts';
@@ -26,7 +31,7 @@ import {
 import { failedProject } from './logic/uv-output.ts';
 import { type UvSettings, uvConfiguration } from './logic/uv-settings.ts';
 import { WebError } from './logic/web.ts';
-import { constraintsFile, FillError, indexEnvironment } from './pip.ts';
+import { constraintsFile, FillError } from './pip.ts';
 import type { Measured, WebClient, World } from './ports.ts';
 import { applicableRequirements } from './request.ts';
 import type { Additional, FillRun, GatheredWheel } from './run.ts';
@@ -275,7 +280,7 @@ async function gather(uv: UvRun, chosen: readonly ChosenFile[]): Promise<Arrived
       use: 'fallback',
       python: interpreter.executable,
       cwd: request.workingDirectory,
-      env: indexEnvironment(run, run),
+      env: fillEnvironment(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
     },
   });
   const builds = limited(availableParallelism());

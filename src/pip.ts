@@ -231,7 +231,7 @@ export function installFailure(
 }
 
 /** Returns the environment of a pip that may ask an index. */
-export function indexEnvironment(
+function indexEnvironment(
   { request, interpreter }: Run,
   { index, resolver }: IndexAccess,
 ): Record<string, string> {

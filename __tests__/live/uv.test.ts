@@ -36,7 +36,11 @@ const stricter: Readonly<Record<string, RegExp>> = {};
 
 /** Cases with nothing but requirement files, constraints and packages. */
 const cases = [...forms, ...pinned, ...nested].filter(
-  ({ vendored, by = 'command line' }) => vendored === undefined && by === 'command line',
+  ({ vendored, by = 'command line', files = {} }) =>
+    vendored === undefined &&
+    by === 'command line' &&
+    // pip installs local projects.
+    !Object.values(files).some((content) => /^\s*-e /m.test(String(content))),
 );
 
 function dedent(text: string): string {

@@ -16465,7 +16465,7 @@ async function gather(uv, chosen) {
             use: 'fallback',
             python: interpreter.executable,
             cwd: request.workingDirectory,
-            env: indexEnvironment(run, run),
+            env: (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
         },
     });
     const builds = limited((0,external_node_os_.availableParallelism)());
