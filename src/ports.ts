@@ -401,8 +401,6 @@ export interface Gateway {
   readonly urls: readonly string[];
   /** In order. */
   readonly faults: readonly GatewayFault[];
-  /** How many files it has downloaded. */
-  readonly downloads: number;
   /** Requests the pages of projects that programs are going to ask for. @param names normalised */
   fetchAhead(names: Iterable<string>): void;
   /** A text with the addresses of the indexes instead of its own. */

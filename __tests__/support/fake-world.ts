@@ -207,7 +207,7 @@ function worldOf(fake: Fake, reporter: Reporter, store: CacheStore): World {
         for (const { file } of [...atHand, ...downloaded]) fake.atHand.add(file);
         return {
           urls: indexes,
-          ...{ faults: [], downloads: 0 },
+          faults: [],
           fetchAhead() {},
           shown: (text) => text,
           close: async () => {},

@@ -27536,7 +27536,6 @@ async function openGateway(options) {
     const pageQueue = new Queue(maxAhead);
     const fileQueue = new Queue(maxFilesAhead);
     let isOpen = true;
-    let downloads = 0;
     function pageTask(index, project) {
         return remembered(pages, `${index} ${project}`, () => fetchPage(index, project));
     }
@@ -27575,7 +27574,6 @@ async function openGateway(options) {
                 reporter.info(`Downloading ${name}${size} from ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(indexes[index] ?? '')} …`);
             }, longDownload);
             try {
-                downloads += 1;
                 const { sha256 } = await client.file(file.url, to, { sha256: file.sha256 });
                 if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .isWheelFileName */ .jh)(name))
                     downloaded.push({ file: name, sha256, path: to });
@@ -27674,9 +27672,6 @@ async function openGateway(options) {
     return {
         urls: Array.from(indexes, (_url, index) => `${base}${index}/`),
         faults,
-        get downloads() {
-            return downloads;
-        },
         fetchAhead,
         shown(text) {
             return text.split(base).reduce((before, after) => {

@@ -12013,7 +12013,6 @@ async function openGateway(options) {
     const pageQueue = new Queue(maxAhead);
     const fileQueue = new Queue(maxFilesAhead);
     let isOpen = true;
-    let downloads = 0;
     function pageTask(index, project) {
         return remembered(pages, `${index} ${project}`, () => fetchPage(index, project));
     }
@@ -12052,7 +12051,6 @@ async function openGateway(options) {
                 reporter.info(`Downloading ${name}${size} from ${(0,secrets/* shownAddress */.Uk)(indexes[index] ?? '')} …`);
             }, longDownload);
             try {
-                downloads += 1;
                 const { sha256 } = await client.file(file.url, to, { sha256: file.sha256 });
                 if ((0,names/* isWheelFileName */.jh)(name))
                     downloaded.push({ file: name, sha256, path: to });
@@ -12151,9 +12149,6 @@ async function openGateway(options) {
     return {
         urls: Array.from(indexes, (_url, index) => `${base}${index}/`),
         faults,
-        get downloads() {
-            return downloads;
-        },
         fetchAhead,
         shown(text) {
             return text.split(base).reduce((before, after) => {

@@ -62,7 +62,6 @@ async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const pageQueue = new Queue(maxAhead);
   const fileQueue = new Queue(maxFilesAhead);
   let isOpen = true;
-  let downloads = 0;
 
   function pageTask(index: number, project: string): Task<Page> {
     return remembered(pages, `${index} ${project}`, () => fetchPage(index, project));
@@ -103,7 +102,6 @@ async function openGateway(options: GatewayOptions): Promise<Gateway> {
         reporter.info(`Downloading ${name}${size} from ${shownAddress(indexes[index] ?? '')} …`);
       }, longDownload);
       try {
-        downloads += 1;
         const { sha256 } = await client.file(file.url, to, { sha256: file.sha256 });
         if (isWheelFileName(name)) downloaded.push({ file: name, sha256, path: to });
       } finally {
@@ -200,9 +198,6 @@ async function openGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     urls: Array.from(indexes, (_url, index) => `${base}${index}/`),
     faults,
-    get downloads() {
-      return downloads;
-    },
     fetchAhead,
     shown(text) {
       return text.split(base).reduce((before, after) => {
