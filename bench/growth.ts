@@ -91,10 +91,14 @@ function changeable({ pins, bump, distributions }: Packages): Distribution[] {
   );
   const order = ({ project }: Distribution): string =>
     createHash('sha256').update(project).digest('hex');
-  return distributions
-    .filter(({ kind, project, version }) => kind === 'wheel' && versions.get(project) === version)
-    .filter(({ project }) => !exact.has(project) && project !== normalise(bump.name))
-    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+  return (
+    distributions
+      .filter(({ kind, project, version }) => kind === 'wheel' && versions.get(project) === version)
+      .filter(({ project }) => !exact.has(project) && project !== normalise(bump.name))
+      // A change adds a post-release segment, and a version can have only one.
+      .filter(({ version }) => !version.includes('.post'))
+      .toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
+  );
 }
 
 /** Changes pins one after the other, each in a job of its own that saves. */
