@@ -96,7 +96,6 @@ const interpreter: Interpreter = {
   pip: '25.0',
   buildsLegacy: true,
   defaultIndex: 'https://default.example/simple',
-  pipCache: '',
 };
 
 const roots: string[] = [];

@@ -15,7 +15,6 @@ export const interpreter: Interpreter = {
   libc: 'glibc2.36',
   freeThreaded: false,
   sitePackages: '/usr/lib/python3/site-packages',
-  pipCache: '/home/u/.cache/pip',
   searchPath: ['/usr/lib/python3/site-packages'],
   externallyManaged: false,
   pip: '26.3',

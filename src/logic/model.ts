@@ -98,8 +98,6 @@ export interface Interpreter {
   readonly buildsLegacy: boolean;
   /** pip's default index. */
   readonly defaultIndex: string;
-  /** pip's default cache directory; empty when unknown. */
-  readonly pipCache: string;
   /** It has the package keyring, which pip may ask for credentials. */
   readonly keyring: boolean;
   /** There is a netrc file, from which pip reads credentials. */

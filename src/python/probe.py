@@ -37,15 +37,6 @@ def libc():
     return 'unknown'
 
 
-def pip_cache():
-    try:
-        from pip._internal.utils.appdirs import user_cache_dir
-
-        return user_cache_dir('pip')
-    except Exception:
-        return ''
-
-
 def importable(name):
     import importlib.util
 
@@ -148,7 +139,6 @@ sys.stdout.write(
             'pip': pip,
             'buildsLegacy': importable('setuptools') and importable('wheel'),
             'defaultIndex': default_index(),
-            'pipCache': pip_cache(),
             'keyring': importable('keyring'),
             'netrc': has_netrc(),
             'pipConfig': config,
