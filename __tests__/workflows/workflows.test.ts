@@ -59,10 +59,12 @@ test('a workflow has a miss, then an exact hit without the index, then a partial
   assert.deepEqual(index.artifacts(), [bumped.filename]);
   const second = service.entries().at(-1);
   assert.ok(second && second.key !== first.key);
-  assert.deepEqual(await savedWheels(second.key), [
+  assert.deepEqual(await savedWheels(first.key), [
     'only_source-1.0-py3-none-any.whl',
-    ...filenames(changed),
+    ...filenames(wheels),
   ]);
+  // A change has only what its base lacks; the exact hit below shows that the two are complete.
+  assert.deepEqual(await savedWheels(second.key), [bumped.filename]);
 
   index.reset();
   await pass(repository, 'round-trip.yml', 'exact');
